@@ -1,0 +1,3 @@
+package sinktest
+
+var faultCases []testCase
