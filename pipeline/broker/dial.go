@@ -1,0 +1,124 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+)
+
+// RemoteOptions say how to reach a server elsewhere.
+type RemoteOptions struct {
+	URL         string // one or several, separated by commas
+	Name        string // of the connection, for the server's operator
+	Credentials string // a .creds file; empty for none
+	TLS         TLS
+	Logger      *slog.Logger // nil: slog.Default()
+}
+
+// Dial connects to a server elsewhere. Once connected, the connection
+// reconnects without end.
+func Dial(o RemoteOptions) (*nats.Conn, error) {
+	opts, err := remoteOptions(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Credentials != "" {
+		if _, err := os.Stat(o.Credentials); err != nil {
+			return nil, fmt.Errorf("nats.credentials: %w", err)
+		}
+		opts = append(opts, nats.UserCredentials(o.Credentials))
+	}
+	nc, err := nats.Connect(o.URL, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to nats.url %s: %w%s", o.URL, err, hint(err))
+	}
+	return nc, nil
+}
+
+// ErrNotRunning means that no process serves a data folder.
+var ErrNotRunning = errors.New("no process serves this data folder")
+
+// Attach connects, as the owner, to the embedded server that another process
+// runs on the data folder dir; o.URL and o.Credentials are not used.
+// It gives [ErrNotRunning] when no process does, or none that listens.
+func Attach(dir string, o RemoteOptions) (*nats.Conn, error) {
+	held, err := inUse(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !held {
+		return nil, fmt.Errorf("data folder %s: %w", dir, ErrNotRunning)
+	}
+	url, err := os.ReadFile(urlPath(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("data folder %s is held by a process that does not listen: %w", dir, ErrNotRunning)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the server's address: %w", err)
+	}
+	secret, err := readSecret(dir)
+	if err != nil {
+		return nil, err
+	}
+	o.TLS.Cert, o.TLS.Key = "", "" // the server's own
+	opts, err := remoteOptions(o)
+	if err != nil {
+		return nil, err
+	}
+	nc, err := nats.Connect(strings.TrimSpace(string(url)), append(opts, nats.UserInfo(owner, secret))...)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the server of data folder %s: %w", dir, err)
+	}
+	return nc, nil
+}
+
+func remoteOptions(o RemoteOptions) ([]nats.Option, error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	opts := connOptions(o.Name, o.Logger)
+	config, err := o.TLS.config()
+	if err != nil {
+		return nil, err
+	}
+	if config != nil {
+		opts = append(opts, nats.Secure(config))
+	}
+	return opts, nil
+}
+
+func connOptions(name string, log *slog.Logger) []nats.Option {
+	return []nats.Option{
+		nats.Name(name),
+		nats.MaxReconnects(-1),
+		// The default prints to stderr.
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			if sub != nil {
+				log.Warn("nats", "error", err, "subject", sub.Subject)
+				return
+			}
+			log.Warn("nats", "error", err)
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				log.Warn("nats: connection lost", "error", err)
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("nats: connected again", "url", nc.ConnectedUrlRedacted()) }),
+	}
+}
+
+// hint says what to do about a connection that was refused.
+func hint(err error) string {
+	switch {
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
+		return ": set nats.credentials to a .creds file of the account"
+	case errors.Is(err, nats.ErrNoServers):
+		return ": check nats.url, and that the server runs"
+	}
+	return ""
+}

@@ -1,0 +1,30 @@
+// Package broker owns the NATS server that wolkpipe carries in itself, the
+// connections to it or to a server elsewhere, and the settings of the streams
+// that the pipeline's guarantees rest on.
+//
+// # The embedded server
+//
+// [Start] runs a JetStream server in this process, with everything it keeps
+// under one data folder:
+//
+//	lock          held while a process uses the folder; its text names that process
+//	nats.secret   the password of the user wolkpipe, mode 0600
+//	nats.url      where the running server listens
+//	jetstream/    the streams
+//
+// Every write is synced to the disk before it is acknowledged. There is no
+// limit on the space that streams take but the disk's own.
+//
+// Wolkpipe's data lives in an account of its own, which takes the secret.
+// Connections without credentials, where they are allowed, land in another
+// account that holds no data and reaches the first through a few named
+// subjects only: see [Options.Anonymous].
+//
+// # The streams
+//
+// [EnsureStreams] creates what is missing and checks what is there. It never
+// changes a stream: a setting that would break a guarantee is an error that
+// says how to mend it.
+//
+// Retrying, and what is written to the streams, is left to others.
+package broker
