@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"wolkpipe/schemas"
 )
@@ -97,15 +98,25 @@ type Source interface {
 	Day(ctx context.Context, key Key) (*Day, uint64, error)
 }
 
+// The waits between conflicts. The first retry is at once: most conflicts are
+// with a commit that is done by then.
+const (
+	firstBackoff = 10 * time.Millisecond
+	maxBackoff   = time.Second
+)
+
 // Converge makes sink hold what source says of a day, and gives the journal
 // sequence up to which it does.
 //
 // The sink's state and guard are read before the journal is: a fold that is
 // older than another worker's commit is then refused by the guard. The journal
 // is read again after the commit, and the work begun anew if it moved.
-// Conflicts are retried until ctx ends; other errors are the caller's to retry.
+// Conflicts are retried until ctx ends, the first at once, the next ones after
+// 10 ms doubling up to 1 s; other errors are the caller's to retry. The Change
+// counts what was committed before an error, too.
 func Converge(ctx context.Context, sink Sink, source Source, key Key) (Change, uint64, error) {
 	var total Change
+	var backoff time.Duration
 	for {
 		held, err := sink.Load(ctx, key)
 		if err != nil {
@@ -113,11 +124,15 @@ func Converge(ctx context.Context, sink Sink, source Source, key Key) (Change, u
 		}
 		day, seq, err := source.Day(ctx, key)
 		if err != nil {
-			return total, 0, err
+			return total, 0, fmt.Errorf("reading the journal's state of %s: %w", key, err)
 		}
 		change, err := held.Commit(ctx, day)
 		total.Add(change)
-		if errors.Is(err, ErrConflict) && ctx.Err() == nil {
+		if errors.Is(err, ErrConflict) {
+			if err := wait(ctx, backoff); err != nil {
+				return total, 0, fmt.Errorf("committing %s among conflicts: %w", key, err)
+			}
+			backoff = min(max(2*backoff, firstBackoff), maxBackoff)
 			continue
 		}
 		if err != nil {
@@ -125,10 +140,26 @@ func Converge(ctx context.Context, sink Sink, source Source, key Key) (Change, u
 		}
 		_, now, err := source.Day(ctx, key)
 		if err != nil {
-			return total, 0, err
+			return total, 0, fmt.Errorf("reading the journal's state of %s again: %w", key, err)
 		}
 		if now == seq {
 			return total, seq, nil
 		}
+		backoff = 0
+	}
+}
+
+// wait returns after d, or with ctx's error as soon as that has ended.
+func wait(ctx context.Context, d time.Duration) error {
+	if d == 0 || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
 	}
 }
