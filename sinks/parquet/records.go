@@ -1,0 +1,91 @@
+package parquet
+
+import (
+	"cmp"
+	"time"
+
+	"wolkpipe/schemas"
+)
+
+// Instant is a point in time, in microseconds since 1970-01-01T00:00:00Z.
+type Instant int64
+
+// Time is i in UTC.
+func (i Instant) Time() time.Time { return time.UnixMicro(int64(i)).UTC() }
+
+// String formats i as RFC 3339 in UTC, with microseconds where it has any.
+func (i Instant) String() string { return i.Time().Format(time.RFC3339Nano) }
+
+func instant(t time.Time) Instant { return Instant(t.UnixMicro()) }
+
+// WallClock is a reading of a clock on the wall, without a zone, in
+// microseconds since 1970-01-01T00:00:00 on that clock.
+type WallClock int64
+
+const wallLayout = "2006-01-02T15:04:05"
+
+// String formats w as in schemas.Window.Local: 2006-01-02T15:04:05.
+func (w WallClock) String() string { return time.UnixMicro(int64(w)).UTC().Format(wallLayout) }
+
+// parseWallClock reads 2006-01-02T15:04:05.
+func parseWallClock(s string) (WallClock, error) {
+	t, err := time.Parse(wallLayout, s)
+	return WallClock(t.UnixMicro()), err
+}
+
+// RowRecord is a row of the rows object. Records are sorted by WindowLocal,
+// Agent, Code, which are the key.
+type RowRecord struct {
+	WindowStart  Instant        `parquet:"window_start,dict,timestamp(microsecond:utc)"`
+	WindowEnd    Instant        `parquet:"window_end,dict,timestamp(microsecond:utc)"`     // exclusive
+	WindowLocal  WallClock      `parquet:"window_local,dict,timestamp(microsecond:local)"` // the wall clock at WindowStart
+	Timezone     string         `parquet:"timezone,dict"`                                  // IANA
+	Agent        string         `parquet:"agent_name,dict"`
+	Code         string         `parquet:"cod_act,dict"`
+	Description  *string        `parquet:"description_cod_act,optional,dict"`
+	Interactions int64          `parquet:"interactions"`
+	Method       schemas.Method `parquet:"method,dict"`
+	ObservedAt   Instant        `parquet:"observed_at,dict,timestamp(microsecond:utc)"`
+}
+
+func (r RowRecord) local() WallClock  { return r.WindowLocal }
+func (r RowRecord) observed() Instant { return r.ObservedAt }
+
+// same compares all but the description, which the source edits at will.
+func (r RowRecord) same(o RowRecord) bool {
+	r.Description, o.Description = nil, nil
+	return r == o
+}
+
+func (r RowRecord) compare(o RowRecord) int {
+	return cmp.Or(cmp.Compare(r.WindowLocal, o.WindowLocal), cmp.Compare(r.Agent, o.Agent), cmp.Compare(r.Code, o.Code))
+}
+
+// WindowRecord is a row of the coverage object: one for each window that was
+// ever observed, sorted by WindowLocal, which is the key.
+type WindowRecord struct {
+	WindowStart  Instant        `parquet:"window_start,timestamp(microsecond:utc)"`
+	WindowEnd    Instant        `parquet:"window_end,timestamp(microsecond:utc)"`     // exclusive
+	WindowLocal  WallClock      `parquet:"window_local,timestamp(microsecond:local)"` // the wall clock at WindowStart
+	Timezone     string         `parquet:"timezone,dict"`                             // IANA
+	ObservedAt   Instant        `parquet:"observed_at,dict,timestamp(microsecond:utc)"`
+	Method       schemas.Method `parquet:"method,dict"`
+	State        schemas.State  `parquet:"state,dict"` // of the day, when it was last told
+	RowCount     int64          `parquet:"row_count"`
+	Interactions int64          `parquet:"interactions"` // over all rows
+	RejectedRows int64          `parquet:"rejected_rows"`
+	DroppedRows  int64          `parquet:"dropped_rows"` // duplicates
+}
+
+func (r WindowRecord) local() WallClock           { return r.WindowLocal }
+func (r WindowRecord) observed() Instant          { return r.ObservedAt }
+func (r WindowRecord) same(o WindowRecord) bool   { return r == o }
+func (r WindowRecord) compare(o WindowRecord) int { return cmp.Compare(r.WindowLocal, o.WindowLocal) }
+
+// record is what a commit needs to know of either kind.
+type record[R any] interface {
+	local() WallClock
+	observed() Instant
+	same(R) bool
+	compare(R) int
+}
