@@ -1,0 +1,160 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"wolkpipe/schemas"
+)
+
+// stall is how long a read may go without a message before it is given up.
+const stall = 10 * time.Second
+
+// rawMessage is a stored message.
+type rawMessage struct {
+	subject string
+	seq     uint64
+	id      string // its Nats-Msg-Id
+	data    []byte
+}
+
+// reader reads CHAT7_EVENTS.
+type reader struct{ js jetstream.JetStream }
+
+// last reads the last message on a subject, nil for none.
+func (r reader) last(ctx context.Context, subject string) (*rawMessage, error) {
+	return r.get(ctx, map[string]any{"last_by_subj": subject})
+}
+
+// at reads the message of a sequence, nil for none.
+func (r reader) at(ctx context.Context, seq uint64) (*rawMessage, error) {
+	return r.get(ctx, map[string]any{"seq": seq})
+}
+
+// get asks the stream's leader for one message. The client's own GetMsg asks
+// any replica where the stream allows direct reads.
+func (r reader) get(ctx context.Context, request map[string]any) (*rawMessage, error) {
+	options := r.js.Options()
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, options.DefaultTimeout)
+		defer cancel()
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := r.js.Conn().RequestWithContext(ctx, apiPrefix(options)+"STREAM.MSG.GET."+schemas.EventsStream, body)
+	if err != nil {
+		return nil, fmt.Errorf("asking the leader of stream %s for a message: %w", schemas.EventsStream, err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError
+		Message *struct {
+			Subject string
+			Seq     uint64
+			Hdrs    []byte
+			Data    []byte
+		}
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return nil, fmt.Errorf("reading a message of stream %s: %w", schemas.EventsStream, err)
+	}
+	switch {
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return nil, nil
+	case answer.Error != nil:
+		return nil, fmt.Errorf("reading a message of stream %s: %w", schemas.EventsStream, answer.Error)
+	case answer.Message == nil:
+		return nil, fmt.Errorf("reading a message of stream %s: the answer has none", schemas.EventsStream)
+	}
+	m := &rawMessage{subject: answer.Message.Subject, seq: answer.Message.Seq, data: answer.Message.Data}
+	if len(answer.Message.Hdrs) > 0 {
+		header, err := nats.DecodeHeadersMsg(answer.Message.Hdrs)
+		if err != nil {
+			return nil, fmt.Errorf("reading the headers of message %d of stream %s: %w", m.seq, schemas.EventsStream, err)
+		}
+		m.id = header.Get(jetstream.MsgIDHeader)
+	}
+	return m, nil
+}
+
+// apiPrefix is what the subjects of the JetStream API begin with.
+func apiPrefix(o jetstream.JetStreamOptions) string {
+	switch {
+	case o.APIPrefix != "" && o.APIPrefix[len(o.APIPrefix)-1] != '.':
+		return o.APIPrefix + "."
+	case o.APIPrefix != "":
+		return o.APIPrefix
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API."
+	}
+	return "$JS.API."
+}
+
+// between gives fn the messages on a subject from sequence from to sequence
+// to, which must be that of one of them. The replica that serves the read may
+// lag behind: it is waited for.
+func (r reader) between(ctx context.Context, subject string, from, to uint64, fn func(*rawMessage) error) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("reading %s of stream %s from %d to %d: %w", subject, schemas.EventsStream, from, to, err)
+		}
+	}()
+	consumer, err := r.js.CreateConsumer(ctx, schemas.EventsStream, jetstream.ConsumerConfig{
+		FilterSubject: subject,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,
+		InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Should this fail, the server forgets the consumer after a minute.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = r.js.DeleteConsumer(ctx, schemas.EventsStream, consumer.CachedInfo().Name)
+	}()
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(500, 8<<20))
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	for {
+		m, err := next(ctx, messages)
+		if err != nil {
+			return err
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		if seq := meta.Sequence.Stream; seq <= to {
+			raw := &rawMessage{subject: m.Subject(), seq: seq, id: m.Headers().Get(jetstream.MsgIDHeader), data: m.Data()}
+			if err := fn(raw); err != nil {
+				return err
+			}
+		}
+		if meta.Sequence.Stream >= to {
+			return nil
+		}
+	}
+}
+
+// next waits for a message for as long as a read may stall.
+func next(ctx context.Context, messages jetstream.MessagesContext) (jetstream.Msg, error) {
+	waiting, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	m, err := messages.Next(jetstream.NextContext(waiting))
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, fmt.Errorf("no message came for %v: the stream moved, or its replica lags", stall)
+	}
+	return m, err
+}
