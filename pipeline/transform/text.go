@@ -1,0 +1,194 @@
+package transform
+
+import (
+	"bytes"
+	"html"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// normalise gives the one form of a text in valid UTF-8: entities decoded,
+// invisible characters dropped, white space folded, NFC.
+func (p *parser) normalise(b []byte) string {
+	if plain(b) {
+		return string(b)
+	}
+	if bytes.IndexByte(b, '&') >= 0 {
+		p.decoded = decodeEntities(p.decoded[:0], b)
+		b = p.decoded
+	}
+	// NFC comes last: with a zero-width character between them gone, a letter
+	// and its accent compose.
+	p.folded = fold(p.folded[:0], b)
+	b = p.folded
+	if !norm.NFC.IsNormal(b) {
+		b = norm.NFC.Bytes(b)
+	}
+	return string(b)
+}
+
+// plain reports whether b, by a glance, is in normal form already: printable
+// ASCII, no entity, no space but single ones inside.
+func plain(b []byte) bool {
+	last := byte(' ')
+	for _, c := range b {
+		if c < ' ' || c > '~' || c == '&' || c == ' ' && last == ' ' {
+			return false
+		}
+		last = c
+	}
+	return len(b) == 0 || last != ' '
+}
+
+// fold appends b to out without invisible characters and with one space for
+// each run of white space inside b, none for those at its ends.
+func fold(out, b []byte) []byte {
+	space := false
+	for i := 0; i < len(b); {
+		r, n := rune(b[i]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRune(b[i:])
+		}
+		switch {
+		case unicode.IsSpace(r):
+			space = true
+		case invisible(r):
+		default:
+			if space && len(out) > 0 {
+				out = append(out, ' ')
+			}
+			space = false
+			out = append(out, b[i:i+n]...)
+		}
+		i += n
+	}
+	return out
+}
+
+// invisible reports whether r, no white space, leaves nothing to see: a
+// control character, or what Unicode calls default ignorable.
+func invisible(r rune) bool {
+	if r <= unicode.MaxLatin1 {
+		return unicode.IsControl(r) || r == '\u00AD'
+	}
+	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) &&
+		!unicode.Is(unicode.Prepended_Concatenation_Mark, r) // these Cf are seen
+}
+
+// decodeEntities appends b to out with HTML's character references decoded,
+// once. One without its semicolon stays: in names "&" is rather an ampersand.
+func decodeEntities(out, b []byte) []byte {
+	for {
+		at := bytes.IndexByte(b, '&')
+		if at < 0 {
+			return append(out, b...)
+		}
+		out, b = append(out, b[:at]...), b[at:]
+		n := entityLen(b)
+		if decoded, ok := decodeEntity(string(b[:n])); ok {
+			out = append(out, decoded...)
+		} else {
+			out = append(out, b[:n]...)
+		}
+		b = b[n:]
+	}
+}
+
+// entityLen is the length of what might be an entity at the start of b, its
+// semicolon included, or 1.
+func entityLen(b []byte) int {
+	const longest = 33 // &CounterClockwiseContourIntegral;
+	for i := 1; i < min(len(b), longest); i++ {
+		switch c := b[i]; {
+		case c == ';':
+			return i + 1
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '#' && i == 1:
+		default:
+			return 1
+		}
+	}
+	return 1
+}
+
+// decodeEntity decodes s, "&" and letters or digits and ";", if it is an entity.
+func decodeEntity(s string) (string, bool) {
+	const longestNumber = len("&#1114111;")
+	if len(s) > 1 && s[1] == '#' && len(s) > longestNumber {
+		return "", false // package html would let it overflow
+	}
+	decoded := html.UnescapeString(s)
+	// No entity stands for more than two characters. Where there are more, only
+	// the beginning of s was one, as in "&notit;".
+	ok := decoded != s && decoded != "\uFFFD" && utf8.RuneCountInString(decoded) <= 2
+	return decoded, ok
+}
+
+// unquote gives the text of a valid JSON string, until p's next use. It is not
+// ok if a \u escape is half of a character.
+func (p *parser) unquote(quoted []byte) (text []byte, ok bool) {
+	b := quoted[1 : len(quoted)-1]
+	at := bytes.IndexByte(b, '\\')
+	if at < 0 {
+		return b, true
+	}
+	ok = true
+	out := p.text[:0]
+	for at >= 0 {
+		out = append(out, b[:at]...)
+		c := b[at+1]
+		b = b[at+2:]
+		switch c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			r := hex4(b)
+			b = b[4:]
+			if utf16.IsSurrogate(r) {
+				r2 := unicode.ReplacementChar
+				if len(b) >= 6 && b[0] == '\\' && b[1] == 'u' {
+					r2 = utf16.DecodeRune(r, hex4(b[2:]))
+				}
+				if r2 == unicode.ReplacementChar {
+					ok = false
+				} else {
+					b = b[6:]
+				}
+				r = r2
+			}
+			out = utf8.AppendRune(out, r)
+			at = bytes.IndexByte(b, '\\')
+			continue
+		}
+		out = append(out, c)
+		at = bytes.IndexByte(b, '\\')
+	}
+	p.text = append(out, b...)
+	return p.text, ok
+}
+
+// hex4 reads the four hex digits of a valid \u escape.
+func hex4(b []byte) (r rune) {
+	for _, c := range b[:4] {
+		switch {
+		case c <= '9':
+			c -= '0'
+		case c <= 'F':
+			c -= 'A' - 10
+		default:
+			c -= 'a' - 10
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
