@@ -145,7 +145,6 @@ func Converge(ctx context.Context, sink Sink, source Source, key Key) (Change, u
 		if now == seq {
 			return total, seq, nil
 		}
-		backoff = 0
 	}
 }
 

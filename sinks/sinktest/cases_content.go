@@ -38,6 +38,12 @@ func later(w schemas.Window, n int) schemas.Window {
 	return w
 }
 
+// unseen is w before the journal has given it a revision and a time.
+func unseen(w schemas.Window) schemas.Window {
+	w.Revision, w.ObservedAt = 0, time.Time{}
+	return w
+}
+
 // row is a row of agent and code without a description.
 func row(agent, code string, n int64) schemas.Row {
 	return schemas.Row{Agent: agent, Code: code, Interactions: n}

@@ -33,14 +33,16 @@ var faultCases = []testCase{
 		s := open(t, h)
 		source := NewSource()
 		for i := range int64(6) {
-			source.Observe(testKey, win(0, row("Ana", "1", i+1), row(fmt.Sprint(i%3), "1", 2)), win(1, manyRows(int(i)%3, func(int) int64 { return i + 1 })...))
+			source.Observe(testKey,
+				unseen(win(0, row("Ana", "1", i+1), row(fmt.Sprint(i%3), "1", 2))),
+				unseen(win(1, manyRows(int(i)%3, func(int) int64 { return i + 1 })...)))
 			lossy := Faulty(s, Faults{After: 1, Limit: 2})
 			for range 2 {
-				if _, _, err := sinks.Converge(t.Context(), lossy, source, testKey); !errors.Is(err, ErrInjected) {
+				if _, _, err := sinks.Converge(patient(t), lossy, source, testKey); !errors.Is(err, ErrInjected) {
 					t.Fatalf("Converge gave %v, want the lost answer", err)
 				}
 			}
-			change, _, err := sinks.Converge(t.Context(), lossy, source, testKey)
+			change, _, err := sinks.Converge(patient(t), lossy, source, testKey)
 			if err != nil {
 				t.Fatalf("Converge: %v", err)
 			}
@@ -53,10 +55,10 @@ var faultCases = []testCase{
 		source := NewSource()
 		for round := range int64(4) {
 			for i := range 12 {
-				source.Observe(testKey, win(i, row("Ana", "1", round+int64(i)+1), row(fmt.Sprint(round), "1", 1)))
+				source.Observe(testKey, unseen(win(i, row("Ana", "1", round+int64(i)+1), row(fmt.Sprint(round), "1", 1))))
 			}
 			halting := Faulty(s, Faults{Seed: uint64(round), Partial: 1, Limit: 2})
-			if _, _, err := sinks.Converge(t.Context(), halting, source, testKey); err != nil {
+			if _, _, err := sinks.Converge(patient(t), halting, source, testKey); err != nil {
 				t.Fatalf("Converge: %v", err)
 			}
 			check(t, h, testKey, source.Windows(testKey))

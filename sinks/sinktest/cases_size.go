@@ -85,9 +85,9 @@ var sizeCases = []testCase{
 	}},
 }
 
-// oddNames are agents or codes that a driver could confuse, cut, or lose: what
-// normalised text may hold, which is any valid UTF-8 without control
-// characters.
+// oddNames are agents or codes that a driver could confuse, cut, or lose. They
+// go beyond what normalised text holds: any valid UTF-8 without control
+// characters is kept to the byte.
 func oddNames() []string {
 	names := []string{
 		"", "-", "0", "0012", "012", "12", "NULL", "null", "true", "NaN", "1e3", "2026-11-01",

@@ -1,12 +1,12 @@
 package sinktest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -65,9 +65,7 @@ func changeOfDay() *rapid.Generator[dayChange] {
 	return rapid.Custom(func(r *rapid.T) dayChange {
 		c := dayChange{State: rapid.SampledFrom([]schemas.State{schemas.Provisional, schemas.Settled}).Draw(r, "state")}
 		for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, 7), 1, 4, rapid.ID).Draw(r, "windows") {
-			w := win(i, rowsOfWindow().Draw(r, fmt.Sprint("rows of window ", i))...)
-			w.Revision, w.ObservedAt = 0, time.Time{} // the journal's to give
-			c.Windows = append(c.Windows, w)
+			c.Windows = append(c.Windows, unseen(win(i, rowsOfWindow().Draw(r, fmt.Sprint("rows of window ", i))...)))
 		}
 		return c
 	})
@@ -95,11 +93,13 @@ func rowsOfWindow() *rapid.Generator[[]schemas.Row] {
 // them has come to hold the last.
 func settle(t testing.TB, workers []sinks.Sink, source *Source, key sinks.Key, changes []dayChange) error {
 	var last atomic.Uint64 // 0 while appends are to come
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	errs := make(chan error, len(workers))
 	for _, s := range workers {
 		go func() {
 			for {
-				_, seq, err := sinks.Converge(t.Context(), s, source, key)
+				_, seq, err := sinks.Converge(ctx, s, source, key)
 				switch {
 				case err != nil && !errors.Is(err, ErrInjected):
 					errs <- err
