@@ -168,8 +168,13 @@ type group struct {
 // tooMuch is the least that no int64 holds.
 const tooMuch = math.MaxInt64 + 1
 
-// add adds a count to a sum of counts without passing tooMuch.
-func add(sum, count uint64) uint64 { return min(sum+min(count, tooMuch-1), tooMuch) }
+// add adds two sums, both at most tooMuch, without passing it.
+func add(a, b uint64) uint64 {
+	if b >= tooMuch-a {
+		return tooMuch
+	}
+	return a + b
+}
 
 // addUp makes one row of all sorted entries of a key.
 func (s *Snapshot) addUp(entries []entry) {

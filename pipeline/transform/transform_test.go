@@ -108,6 +108,8 @@ func TestWindow(t *testing.T) {
 
 		{name: "a key's sum too large", rows: []string{`{"interactions":` + huge + `}`, `{"interactions":1}`, `{"interactions":0}`, `{"interactions":5,"cod_act":"a"}`},
 			want: "|a|none|5\nreject: interactions add up to more than " + huge + " with the window's other rows: {\"interactions\":1}\nreject: interactions add up to more than " + huge + " with the window's other rows: {\"interactions\":" + huge + "}\nzero 1"},
+		{name: "one key's sum too large by one", rows: []string{`{"interactions":` + huge + `}`, `{"interactions":1}`},
+			want: "reject: interactions add up to more than " + huge + " with the window's other rows: {\"interactions\":1}\nreject: interactions add up to more than " + huge + " with the window's other rows: {\"interactions\":" + huge + "}"},
 		{name: "the total too large", rows: []string{`{"interactions":` + huge + `}`, `{"interactions":5,"cod_act":"a"}`, `{"interactions":4,"cod_act":"a"}`},
 			want: "|a|none|9\nreject: interactions add up to more than " + huge + " with the window's other rows: {\"interactions\":" + huge + "}\nmerged 1"},
 		{name: "the total just fits", rows: []string{`{"interactions":9223372036854775806}`, `{"interactions":1,"cod_act":"a"}`},

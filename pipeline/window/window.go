@@ -32,8 +32,10 @@ const Layout = "2006-01-02T15:04:05"
 // String formats l as [Layout].
 func (l Local) String() string { return l.clock().Format(Layout) }
 
+const compactLayout = "20060102150405"
+
 // Compact formats l as the source wants it: YYYYmmddHHiiss.
-func (l Local) Compact() string { return l.clock().Format("20060102150405") }
+func (l Local) Compact() string { return l.clock().Format(compactLayout) }
 
 // Date is the day on which l falls.
 func (l Local) Date() Date {
@@ -50,7 +52,7 @@ func (l Local) clock() time.Time { return time.Unix(int64(l), 0).UTC() }
 // ParseLocal reads the form of [Layout].
 func ParseLocal(s string) (Local, error) {
 	t, err := time.Parse(Layout, s)
-	if err != nil || t.Nanosecond() != 0 {
+	if err != nil || len(s) != len(Layout) { // package time takes a short hour, and fractions
 		return 0, fmt.Errorf("wall-clock time %q is not of the form 2006-01-02T15:04:05", s)
 	}
 	return Local(t.Unix()), nil
@@ -58,8 +60,8 @@ func ParseLocal(s string) (Local, error) {
 
 // ParseCompact reads YYYYmmddHHiiss, the source's own form.
 func ParseCompact(s string) (Local, error) {
-	t, err := time.Parse("20060102150405", s)
-	if err != nil || t.Nanosecond() != 0 {
+	t, err := time.Parse(compactLayout, s)
+	if err != nil || len(s) != len(compactLayout) {
 		return 0, fmt.Errorf("wall-clock time %q is not of the form YYYYmmddHHiiss", s)
 	}
 	return Local(t.Unix()), nil
