@@ -2,14 +2,12 @@ package pubsub
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -199,10 +197,4 @@ func (s *Subscriber) Close() error {
 	s.mu.Unlock()
 	s.running.Wait()
 	return nil
-}
-
-// lost reports whether a consumer may have to be made anew.
-func lost(err error) bool {
-	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrConsumerDeleted) ||
-		errors.Is(err, jetstream.ErrConsumerDoesNotExist)
 }

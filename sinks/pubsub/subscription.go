@@ -10,10 +10,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A request for messages is open for this long, and so is a subscription at
-// most after it was told to stop: broken off, a request would lose what the
-// server is sending, until AckWait.
-const requestLife = time.Second
+// A request for messages is open for requestLife, then renewed; without a
+// sign of it for twice the heartbeat it is taken as lost.
+const requestLife, requestHeartbeat = 30 * time.Second, 5 * time.Second
+
+// drainTime bounds the wait for a server that does not answer when a
+// subscription stops.
+const drainTime = 2 * time.Second
 
 const (
 	firstPause = 100 * time.Millisecond // after an error of the server
@@ -30,23 +33,24 @@ type subscription struct {
 	source Source
 	out    chan *message.Message
 
-	ctx     context.Context    // of messages
-	cancel  context.CancelFunc // ends ctx
-	stop    chan struct{}      // closed when no more is to be taken or handed out
-	slots   chan struct{}      // holds a token for each message not acked or nacked
-	queue   chan *delivery     // taken and not handed out
-	pending sync.WaitGroup     // attended messages
-
-	abandoned chan struct{} // closed when handlers had their time to finish
+	ctx       context.Context // of messages
+	cancel    context.CancelFunc
+	taking    context.Context // ends, before ctx, when no more is to be taken or handed out
+	stop      context.CancelFunc
+	slots     chan struct{}  // holds a token for each message not acked or nacked
+	queue     chan *delivery // taken and not handed out
+	pending   sync.WaitGroup // attended messages
+	abandoned chan struct{}  // closed when handlers had their time to finish
 }
 
 func newSubscription(s *Subscriber, ctx context.Context, source Source) *subscription {
 	sub := &subscription{
-		Subscriber: s, source: source, out: make(chan *message.Message), stop: make(chan struct{}),
+		Subscriber: s, source: source, out: make(chan *message.Message),
 		slots: make(chan struct{}, s.o.Concurrency), queue: make(chan *delivery, s.o.Concurrency),
 		abandoned: make(chan struct{}),
 	}
 	sub.ctx, sub.cancel = context.WithCancel(ctx)
+	sub.taking, sub.stop = context.WithCancel(sub.ctx)
 	return sub
 }
 
@@ -56,9 +60,9 @@ func (s *subscription) run(consumer jetstream.Consumer) {
 	go func() {
 		select {
 		case <-s.closing:
-		case <-s.ctx.Done():
+			s.stop()
+		case <-s.taking.Done():
 		}
-		close(s.stop)
 	}()
 	delivered := make(chan struct{})
 	go func() {
@@ -76,11 +80,12 @@ func (s *subscription) run(consumer jetstream.Consumer) {
 		s.o.Logger.Warn("reading a stream", "stream", s.source.Stream, "consumer", s.source.Durable, "retry", pause, "error", err)
 		s.wait(pause)
 		pause = min(2*pause, lastPause)
-		if lost(err) && !s.stopped() {
-			// By its name, which leaves one that is still there as it is.
-			if c, err := s.consumer(s.ctx, s.source, consumer.CachedInfo().Name); err == nil {
-				consumer = c
-			}
+		if s.stopped() {
+			break
+		}
+		// It may be gone; by its name, one that is still there stays as it is.
+		if c, err := s.consumer(s.taking, s.source, consumer.CachedInfo().Name); err == nil {
+			consumer = c
 		}
 	}
 
@@ -93,21 +98,14 @@ func (s *subscription) run(consumer jetstream.Consumer) {
 	}
 }
 
-func (s *subscription) stopped() bool {
-	select {
-	case <-s.stop:
-		return true
-	default:
-		return false
-	}
-}
+func (s *subscription) stopped() bool { return s.taking.Err() != nil }
 
 func (s *subscription) wait(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-s.stop:
+	case <-s.taking.Done():
 	}
 }
 
@@ -117,7 +115,7 @@ func (s *subscription) take(consumer jetstream.Consumer) error {
 	select {
 	case s.slots <- struct{}{}:
 		free = 1
-	case <-s.stop:
+	case <-s.taking.Done():
 		return nil
 	}
 	for full := false; !full && free < s.o.Concurrency; {
@@ -128,34 +126,57 @@ func (s *subscription) take(consumer jetstream.Consumer) error {
 			full = true
 		}
 	}
-	batch, err := consumer.Fetch(free, jetstream.FetchMaxWait(requestLife))
-	if err == nil {
-		for msg := range batch.Messages() {
-			if d := s.attend(msg); d != nil {
-				s.queue <- d // holds as many as there are slots
-				free--
-			}
-		}
-		err = batch.Error()
-	}
-	for range free {
+	left, err := s.receive(consumer, free)
+	for range left {
 		<-s.slots
 	}
 	return err
+}
+
+// receive takes n messages, fewer when the subscription is told to stop or
+// the server fails, and gives how many it did not take.
+func (s *subscription) receive(consumer jetstream.Consumer, n int) (left int, err error) {
+	messages, err := consumer.Messages(jetstream.StopAfter(n), jetstream.PullMaxMessages(n),
+		jetstream.PullExpiry(requestLife), jetstream.PullHeartbeat(requestHeartbeat))
+	if err != nil {
+		return n, err
+	}
+	defer messages.Stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer context.AfterFunc(s.taking, func() {
+		messages.Drain() // what the server has sent is still taken, to be given back
+		time.AfterFunc(drainTime, cancel)
+	})()
+	for ; n > 0; n-- {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			if s.stopped() {
+				err = nil
+			}
+			return n, err
+		}
+		d := s.attend(msg)
+		if d == nil {
+			return n, nil
+		}
+		s.queue <- d // holds as many as there are slots
+	}
+	return 0, nil
 }
 
 // deliver hands messages out in the order of their arrival.
 func (s *subscription) deliver() {
 	for d := range s.queue {
 		select {
-		case <-s.stop:
+		case <-s.taking.Done():
 			close(d.unwanted)
 			continue
 		default:
 		}
 		select {
 		case s.out <- d.wm:
-		case <-s.stop:
+		case <-s.taking.Done():
 			close(d.unwanted)
 		}
 	}
