@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// messageRead is how much of a body that is no envelope is looked at for what
-// it says.
+// messageRead is how much is looked at of what an answer says.
 const messageRead = 4 << 10
 
 // judge decides what an answer read to its end means. It gives the envelope of
@@ -21,6 +20,7 @@ func judge(status int, header http.Header, body []byte) (*envelope, *Error) {
 	if fail.Message = strings.TrimSpace(e.error + " " + e.msg); fail.Message == "" {
 		fail.Message = string(body[:min(len(body), messageRead)])
 	}
+	fail.Message = fail.Message[:min(len(fail.Message), messageRead)]
 	switch {
 	case status >= 300 && status < 400:
 		fail.Kind = Transient

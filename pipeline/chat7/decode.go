@@ -35,7 +35,8 @@ const noiseLimit, noiseTries = 64 << 10, 64
 
 var bom = []byte("\xef\xbb\xbf")
 
-// discard lets package json check a text without building anything of it.
+// discard lets package json tell where a text goes wrong without building
+// anything of it.
 type discard struct{}
 
 func (discard) UnmarshalJSON([]byte) error { return nil }
@@ -72,10 +73,10 @@ func locate(body []byte) ([]byte, error) {
 			return nil, errPage
 		}
 		candidate := rest[at:]
-		syntax, broken := errors.AsType[*json.SyntaxError](json.Unmarshal(candidate, &discard{}))
-		if !broken {
+		if json.Valid(candidate) {
 			return candidate, nil
 		}
+		syntax, _ := errors.AsType[*json.SyntaxError](json.Unmarshal(candidate, &discard{}))
 		valid := int(syntax.Offset) - 1 // bytes before the one that is wrong
 		whole := valid > 0 && json.Valid(candidate[:valid])
 		switch {

@@ -77,7 +77,10 @@ type Error struct {
 // Error names the call, the kind, what the source said, and the mend.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", e.Op, strings.ReplaceAll(string(e.Kind), "_", " "))
+	if e.Op != "" {
+		b.WriteString(e.Op + ": ")
+	}
+	b.WriteString(strings.ReplaceAll(string(e.Kind), "_", " "))
 	switch {
 	case e.Status != 0 && e.Code != "":
 		fmt.Fprintf(&b, " (HTTP %d, code %s)", e.Status, e.Code)
