@@ -3,7 +3,10 @@ package events
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
@@ -69,12 +72,15 @@ func (c *commit) run() error {
 		c.stale = c.stale || old != nil && old.observedAt.After(w.ObservedAt)
 	}
 	for i := range c.offered.Windows {
-		w := &c.offered.Windows[i]
+		w, err := ordered(&c.offered.Windows[i])
+		if err != nil {
+			return err
+		}
 		old := c.state.windows[w.Local]
 		if old != nil && (old.observedAt.After(w.ObservedAt) || old.same(w)) {
 			continue
 		}
-		err := c.enc.tell(c.offered.Key, old, w, c.sink.limits, func(next *change) error { return c.add(next, newest) })
+		err = c.enc.tell(c.offered.Key, old, w, c.sink.limits, func(next *change) error { return c.add(next, newest) })
 		if err != nil {
 			return err
 		}
@@ -121,12 +127,27 @@ func (c *commit) finish(newest time.Time) error {
 		}
 		m := c.sink.message(&ev)
 		expect(m, ev.subject, c.day.seq)
-		if day.seq, err = c.sink.publish(c.ctx, []message{m}); err != nil {
+		if day.seq, err = c.sink.publish(c.ctx, []*message.Message{m}); err != nil {
 			return err
 		}
 		c.day = day
 		c.change.Writes++
 		return c.unmoved(schemas.WindowSubject(key.Operation, key.Day), c.state.seq)
+	}
+	return nil
+}
+
+// stored makes sure that a message published alone is the one at seq. Where
+// another worker has just told the same, a cluster answers with the sequence
+// of that other message, before it looks at the guard: what else was told in
+// between is then missing here.
+func (c *commit) stored(seq uint64) error {
+	m, err := c.sink.at(c.ctx, seq)
+	if err != nil {
+		return err
+	}
+	if m == nil || m.guard != strconv.FormatUint(c.state.seq, 10) {
+		return fmt.Errorf("%w: message %d was there before", sinks.ErrConflict, seq)
 	}
 	return nil
 }
@@ -151,7 +172,7 @@ func (c *commit) flush(target schemas.State, newest time.Time) error {
 		return err
 	}
 	key := c.offered.Key
-	batch := make([]message, 0, c.events+1)
+	batch := make([]*message.Message, 0, c.events+1)
 	var final *event // the last window event
 	for _, next := range c.pending {
 		c.state.put(next.local, next.after)
@@ -182,6 +203,11 @@ func (c *commit) flush(target schemas.State, newest time.Time) error {
 	seq, err := c.sink.publish(c.ctx, batch)
 	if err != nil {
 		return err
+	}
+	if len(batch) == 1 {
+		if err := c.stored(seq); err != nil {
+			return err
+		}
 	}
 	c.state.seq, c.state.id = seq, final.id
 	if day.state != c.day.state {

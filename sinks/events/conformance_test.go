@@ -18,7 +18,7 @@ type harness struct {
 func (h *harness) Open(t testing.TB) sinks.Sink { return openSink(t, h.url) }
 
 func (h *harness) Contents(t testing.TB, key sinks.Key) []schemas.Window {
-	a := auditAll(t, h.js)
+	a := auditAll(t, h.js, "chat7.events."+key.Operation+".>")
 	return a.contents(key)
 }
 

@@ -101,17 +101,17 @@ type auditor struct {
 	open    schemas.WindowData
 }
 
-// auditAll reads the whole stream and fails where it breaks a law: an id
+// auditAll reads the stream, or those subjects of it, and fails where it breaks a law: an id
 // twice, revisions that do not go up, a `previous` that is not the count told
 // before, a window event that is not after its rows in their batch or does not
 // say what the rows add up to, two ways to read a count that disagree.
-func auditAll(t testing.TB, js jetstream.JetStream) audit {
+func auditAll(t testing.TB, js jetstream.JetStream, filters ...string) audit {
 	t.Helper()
 	o := &auditor{t: t, ids: map[string]uint64{}, pending: map[cell]int64{}, a: audit{
 		sums: map[cell]int64{}, latest: map[cell]latest{},
 		windows: map[[2]string]schemas.WindowData{}, days: map[sinks.Key]schemas.DayData{},
 	}}
-	for _, m := range readAll(t, js) {
+	for _, m := range readAll(t, js, filters...) {
 		o.read(&m)
 	}
 	if len(o.pending) > 0 {

@@ -77,11 +77,8 @@ type change struct {
 }
 
 // tell yields the changes that bring a window from old, nil for never told,
-// to w. Several are needed when its rows do not fit one batch.
+// to w, whose rows are sorted. Several are needed when its rows do not fit one batch.
 func (e *encoder) tell(key sinks.Key, old *told, w *schemas.Window, limits limits, yield func(*change) error) error {
-	if err := checkRows(w); err != nil {
-		return err
-	}
 	var oldRows []schemas.Row
 	revision := w.Revision
 	if old != nil {
@@ -181,12 +178,18 @@ func (e *encoder) rowEvents(c *change, key sinks.Key, w *schemas.Window, diff []
 	return nil
 }
 
-// checkRows refuses a window whose differences could not be told rightly.
-func checkRows(w *schemas.Window) error {
+// ordered is w with its rows sorted, which they should be. A key that stands
+// twice is refused: its differences could not be told rightly.
+func ordered(w *schemas.Window) (*schemas.Window, error) {
+	if !slices.IsSortedFunc(w.Rows, schemas.Row.Compare) {
+		sorted := *w
+		sorted.Rows = slices.SortedFunc(slices.Values(w.Rows), schemas.Row.Compare)
+		w = &sorted
+	}
 	for i := 1; i < len(w.Rows); i++ {
-		if w.Rows[i-1].Compare(w.Rows[i]) >= 0 {
-			return fmt.Errorf("window %s: row %d is not after row %d by agent and code: rows are to be sorted, each key once", w.Local, i, i-1)
+		if w.Rows[i-1].Compare(w.Rows[i]) == 0 {
+			return nil, fmt.Errorf("window %s has two rows of agent %q and code %q: add them up", w.Local, w.Rows[i].Agent, w.Rows[i].Code)
 		}
 	}
-	return nil
+	return w, nil
 }

@@ -6,68 +6,50 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/pubsub"
 )
 
-type message = *nats.Msg
+// Publisher is Watermill's, with what the sink needs to know besides.
+type Publisher interface {
+	message.Publisher
 
-// publishFunc publishes messages as one atomic batch and gives the sequence
-// of the last one.
-type publishFunc func(ctx context.Context, batch []message) (uint64, error)
+	// PublishBatch publishes messages as one atomic batch, one alone under
+	// its guard, and gives the stream sequence of the last one; those of the
+	// others go before it without a gap. A guard or a known id that refuses
+	// them is a [pubsub.ErrConflict].
+	PublishBatch(ctx context.Context, topic string, messages ...*message.Message) (last uint64, err error)
+}
 
-func (s *Sink) message(ev *event) message {
-	m := nats.NewMsg(ev.subject)
-	m.Data = ev.data
-	m.Header.Set(jetstream.MsgIDHeader, ev.id)
-	m.Header.Set("Content-Type", schemas.ContentType)
+// publish publishes a batch and gives the sequence of its last message.
+func (s *Sink) publish(ctx context.Context, batch []*message.Message) (uint64, error) {
+	seq, err := s.publisher.PublishBatch(ctx, schemas.EventsStream, batch...)
+	if errors.Is(err, pubsub.ErrConflict) {
+		return 0, fmt.Errorf("%w: %w", sinks.ErrConflict, err)
+	}
+	return seq, err
+}
+
+// message makes the message of an event.
+func (s *Sink) message(ev *event) *message.Message {
+	m := message.NewMessage(ev.id, ev.data)
+	m.Metadata[pubsub.SubjectKey] = ev.subject
+	m.Metadata["Content-Type"] = schemas.ContentType
 	return m
 }
 
 // expire gives a row event its time to live.
-func (s *Sink) expire(m message) {
-	if s.rowTTL > 0 {
-		m.Header.Set(jetstream.MsgTTLHeader, s.rowTTL.String())
+func (s *Sink) expire(m *message.Message) {
+	if s.rowTTL != "" {
+		m.Metadata[pubsub.TTLKey] = s.rowTTL
 	}
 }
 
 // expect makes m's batch conditional on the last sequence of a subject.
-func expect(m message, subject string, seq uint64) {
-	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(seq, 10))
-	m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, subject)
-}
-
-func publisher(js jetstream.JetStream) publishFunc {
-	return func(ctx context.Context, batch []message) (uint64, error) {
-		if len(batch) == 1 {
-			ack, err := js.PublishMsg(ctx, batch[0], jetstream.WithRetryAttempts(0))
-			if err != nil {
-				return 0, refused(err)
-			}
-			if ack.Duplicate {
-				return 0, fmt.Errorf("%w: the message is there", sinks.ErrConflict)
-			}
-			return ack.Sequence, nil
-		}
-		ack, err := jetstreamext.PublishMsgBatch(ctx, js, batch)
-		if err != nil {
-			return 0, refused(err)
-		}
-		return ack.Sequence, nil
-	}
-}
-
-func refused(err error) error {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		switch api.ErrorCode {
-		case 10071, 10158, 10164, 10201:
-			return fmt.Errorf("%w: %w", sinks.ErrConflict, err)
-		}
-	}
-	return err
+func expect(m *message.Message, subject string, seq uint64) {
+	m.Metadata[pubsub.ExpectSequenceKey] = strconv.FormatUint(seq, 10)
+	m.Metadata[pubsub.ExpectSubjectKey] = subject
 }

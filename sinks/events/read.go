@@ -21,6 +21,7 @@ type rawMessage struct {
 	subject string
 	seq     uint64
 	id      string // its Nats-Msg-Id
+	guard   string // the last sequence that it was published upon, "" for any
 	data    []byte
 }
 
@@ -80,7 +81,7 @@ func (r reader) get(ctx context.Context, request map[string]any) (*rawMessage, e
 		if err != nil {
 			return nil, fmt.Errorf("reading the headers of message %d of stream %s: %w", m.seq, schemas.EventsStream, err)
 		}
-		m.id = header.Get(jetstream.MsgIDHeader)
+		m.id, m.guard = header.Get(jetstream.MsgIDHeader), header.Get(jetstream.ExpectedLastSubjSeqHeader)
 	}
 	return m, nil
 }

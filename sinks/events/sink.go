@@ -12,22 +12,24 @@ import (
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/pubsub"
 )
 
 // Options say where events go.
 type Options struct {
 	JetStream jetstream.JetStream // of the account that has CHAT7_EVENTS
+	Publisher Publisher           // nil: one of the sink's own, on JetStream
 	RowTTL    time.Duration       // after which row events expire; 0: never. Other events never do
 }
 
 // Sink tells days to CHAT7_EVENTS. It is safe for concurrent use.
 type Sink struct {
 	reader
-	rowTTL   time.Duration
-	limits   limits
-	days     *cache
-	encoders sync.Pool // of *encoder
-	publish  publishFunc
+	publisher Publisher
+	rowTTL    string // "" for none
+	limits    limits
+	days      *cache
+	encoders  sync.Pool // of *encoder
 }
 
 // limits bound what goes into one batch.
@@ -46,14 +48,19 @@ const cacheWeight = 1 << 19
 // Open checks that the stream is there and takes what the sink publishes. A
 // stream that does not is a *sinks.Error, which names the mend.
 func Open(ctx context.Context, o Options) (*Sink, error) {
-	if o.RowTTL != 0 && o.RowTTL < time.Second {
-		return nil, fmt.Errorf("row_ttl %v is not 0 or at least 1s", o.RowTTL)
+	if o.RowTTL < 0 || o.RowTTL%time.Second != 0 {
+		return nil, fmt.Errorf("row_ttl %v is not 0 or a number of whole seconds", o.RowTTL)
 	}
 	if err := check(ctx, o); err != nil {
 		return nil, err
 	}
-	s := &Sink{reader: reader{o.JetStream}, rowTTL: o.RowTTL, limits: defaultLimits, days: newCache(cacheWeight)}
-	s.publish = publisher(o.JetStream)
+	s := &Sink{reader: reader{o.JetStream}, publisher: o.Publisher, limits: defaultLimits, days: newCache(cacheWeight)}
+	if s.publisher == nil {
+		s.publisher = pubsub.NewPublisher(o.JetStream, pubsub.PublisherOptions{})
+	}
+	if o.RowTTL > 0 {
+		s.rowTTL = o.RowTTL.String()
+	}
 	s.encoders.New = func() any { return new(encoder) }
 	return s, nil
 }
@@ -71,20 +78,21 @@ func check(ctx context.Context, o Options) error {
 	}
 	config := stream.CachedInfo().Config
 	if !config.AllowAtomicPublish {
-		return unfit("atomic batches are off", "--allow-batch")
+		return unfit("atomic batches are off", "allow them with `nats stream edit "+schemas.EventsStream+" --allow-batch`")
 	}
 	if o.RowTTL > 0 && !config.AllowMsgTTL {
-		return unfit("row_ttl is set, and messages with a time to live are off", "--allow-msg-ttl")
+		return unfit("row_ttl is set, and messages with a time to live are off", "allow them with `nats stream edit "+schemas.EventsStream+" --allow-msg-ttl`")
+	}
+	// A window event and its headers have room in twice its data.
+	if limit := o.JetStream.Conn().MaxPayload(); limit < 2*maxWindowEvent {
+		return unfit(fmt.Sprintf("the server takes messages of %d bytes, events may have %d", limit, 2*maxWindowEvent),
+			fmt.Sprintf("set max_payload to %d or more on every NATS server", 2*maxWindowEvent))
 	}
 	return nil
 }
 
-func unfit(what, flag string) error {
-	return &sinks.Error{
-		Op:   "opening stream " + schemas.EventsStream,
-		Hint: fmt.Sprintf("allow them with `nats stream edit %s %s`", schemas.EventsStream, flag),
-		Err:  errors.New(what),
-	}
+func unfit(what, hint string) error {
+	return &sinks.Error{Op: "opening stream " + schemas.EventsStream, Hint: hint, Err: errors.New(what)}
 }
 
 // Close releases nothing: the connection is the caller's.
