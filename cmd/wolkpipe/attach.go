@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"wolkpipe/cmd/wolkpipe/config"
+	"wolkpipe/pipeline/broker"
+)
+
+// attach reaches the NATS of an installation to look at it: the external one,
+// the one that a running daemon embeds, or, where none runs, one of our own on
+// the data folder, which nobody else reaches. running is false in that case.
+func attach(ctx context.Context, c *config.Config, log *slog.Logger) (in *installation, running bool, err error) {
+	in = &installation{config: c, log: log}
+	if c.NATS.URL != "" {
+		err = in.connect(ctx, "wolkpipe look", false)
+		return in, true, err
+	}
+	nc, err := broker.Attach(c.Data, broker.RemoteOptions{Name: "wolkpipe look", TLS: broker.TLS(c.NATS.TLS), Logger: log})
+	switch {
+	case err == nil:
+		in.nats = nc
+		in.closers = append(in.closers, nc.Close)
+		in.js, err = jetstream.New(nc)
+		return in, true, err
+	case !errors.Is(err, broker.ErrNotRunning):
+		return nil, false, err
+	}
+	if err := in.connect(ctx, "wolkpipe look", false); err != nil {
+		in.Close()
+		return nil, false, fmt.Errorf("looking at the data folder: %w", err)
+	}
+	return in, false, nil
+}

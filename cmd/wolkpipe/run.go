@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"wolkpipe/cmd/wolkpipe/config"
+	"wolkpipe/pipeline/extract"
+)
+
+func newRunCommand() *cobra.Command {
+	var server, token, timezone string
+	cmd := &cobra.Command{
+		Use:   "run -c FILE",
+		Short: "Keep the operations covered: the daemon",
+		Long: "Poll the operations' windows as they end, catch up with what is missing since\n" +
+			"`since` or an outage, and keep events and lake equal to the source.\n" +
+			"Without a file, three flags are enough: operation wv<server>, data in ./data.",
+		Example: "  wolkpipe run -c wolkpipe.yaml\n" +
+			"  wolkpipe run --server 0042 --token env:WOLKVOX_TOKEN --timezone America/Bogota",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var c *config.Config
+			var err error
+			if server != "" || token != "" || timezone != "" {
+				if cmd.Flags().Changed("config") {
+					return usagef("-c and --server, --token, --timezone exclude each other")
+				}
+				c, err = config.FromFlags(server, token, timezone, os.LookupEnv)
+			} else {
+				c, err = loadConfig(cmd)
+			}
+			if err != nil {
+				return err
+			}
+			return run(cmd, c)
+		},
+	}
+	configFlag(cmd)
+	cmd.Flags().StringVar(&server, "server", "", "digits of https://wv<server>.wolkvox.com")
+	cmd.Flags().StringVar(&token, "token", "", "where the token is: env:NAME, file:PATH or a runtimevar URL")
+	cmd.Flags().StringVar(&timezone, "timezone", "", "IANA name of the operation's time zone")
+	return cmd
+}
+
+func run(cmd *cobra.Command, c *config.Config) error {
+	if err := c.CheckReferences(os.LookupEnv); err != nil {
+		return err
+	}
+	log := newLogger(c)
+	in, err := install(cmd.Context(), c, extract.System{}, log)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := in.serve(cmd.Context()); err != nil {
+		return err
+	}
+	log.Info("running", "version", version(), "operations", len(c.Operations), "sinks", len(c.Sinks),
+		"data", c.Data, "nats", in.nats.ConnectedUrlRedacted(), "status", in.page.URL())
+	err = in.pipeline.Run(cmd.Context())
+	log.Info("stopped")
+	return err
+}

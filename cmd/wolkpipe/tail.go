@@ -1,0 +1,203 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/spf13/cobra"
+
+	"wolkpipe/cmd/wolkpipe/config"
+	"wolkpipe/schemas"
+)
+
+type tailOptions struct {
+	operation, agent, since string
+	code                    string
+	withCode                bool // --code was given, "" included
+}
+
+func newTailCommand() *cobra.Command {
+	var o tailOptions
+	cmd := &cobra.Command{
+		Use:   "tail -c FILE",
+		Short: "Show events as they come",
+		Long: "Show events as they come: a table of row events on a terminal, every event as a\n" +
+			"line of JSON in a pipe. With --since, those that are stored come first.\n" +
+			"Where no daemon runs, the stored events are shown and the command ends.",
+		Example: "  wolkpipe tail -c wolkpipe.yaml --operation ventas --since 2h\n" +
+			"  wolkpipe tail -c wolkpipe.yaml --code TIMEOUTCHAT | jq .data.delta",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.withCode = cmd.Flags().Changed("code")
+			return tail(cmd, o)
+		},
+	}
+	configFlag(cmd)
+	cmd.Flags().StringVar(&o.operation, "operation", "", "only events of this operation")
+	cmd.Flags().StringVar(&o.code, "code", "", "only row events with this code")
+	cmd.Flags().StringVar(&o.agent, "agent", "", "only row events of this agent")
+	cmd.Flags().StringVar(&o.since, "since", "", "begin with events stored since a time (2006-01-02, RFC 3339) or for a time (2h)")
+	return cmd
+}
+
+func tail(cmd *cobra.Command, o tailOptions) error {
+	c, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	if err := o.check(c); err != nil {
+		return err
+	}
+	in, running, err := attach(cmd.Context(), c, newLogger(c))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	consumer, err := o.consumer(cmd.Context(), in.js)
+	if err != nil {
+		return err
+	}
+	show := showJSON(cmd.OutOrStdout())
+	if isTerminal(cmd.OutOrStdout()) {
+		show = showTable(cmd.OutOrStdout())
+	}
+	return follow(cmd.Context(), consumer, running, func(data []byte) error {
+		if !o.wants(data) {
+			return nil
+		}
+		return show(data)
+	})
+}
+
+func (o tailOptions) check(c *config.Config) error {
+	if o.operation == "" {
+		return nil
+	}
+	for _, op := range c.Operations {
+		if op.Name == o.operation {
+			return nil
+		}
+	}
+	return usagef("--operation %q is not in the configuration", o.operation)
+}
+
+// consumer reads the events that o asks for, from where it asks.
+func (o tailOptions) consumer(ctx context.Context, js jetstream.JetStream) (jetstream.Consumer, error) {
+	operation := o.operation
+	if operation == "" {
+		operation = "*"
+	}
+	subject := "chat7.events." + operation + ".>"
+	switch {
+	case o.withCode:
+		subject = "chat7.events." + operation + ".row." + schemas.EncodeCode(o.code)
+	case o.agent != "":
+		subject = "chat7.events." + operation + ".row.*"
+	}
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverNewPolicy}
+	if o.since != "" {
+		at, err := parseSince(o.since, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &at
+	}
+	consumer, err := js.OrderedConsumer(ctx, schemas.EventsStream, cfg)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("there are no events yet: start `wolkpipe run` first")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	return consumer, nil
+}
+
+// parseSince reads a duration before now, a day or an instant.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if at, err := time.ParseInLocation(layout, text, time.Local); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, usagef("--since %q is not a time: use 2h, 2006-01-02 or 2006-01-02T15:04:05Z", text)
+}
+
+func (o tailOptions) wants(data []byte) bool {
+	if o.agent == "" {
+		return true
+	}
+	var e schemas.Event[schemas.RowData]
+	return json.Unmarshal(data, &e) == nil && e.Data.Agent == o.agent
+}
+
+// follow hands every event to show, until ctx ends; without a daemon, until
+// those that are stored have been shown.
+func follow(ctx context.Context, consumer jetstream.Consumer, running bool, show func([]byte) error) error {
+	for ctx.Err() == nil {
+		batch, err := consumer.Fetch(256, jetstream.FetchMaxWait(time.Second))
+		if err != nil {
+			if ctx.Err() != nil {
+				break
+			}
+			return fmt.Errorf("reading events: %w", err)
+		}
+		got := 0
+		for msg := range batch.Messages() {
+			got++
+			if err := show(msg.Data()); err != nil {
+				return err
+			}
+		}
+		if !running && got == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+func showJSON(w io.Writer) func([]byte) error {
+	return func(data []byte) error {
+		var line bytes.Buffer
+		if err := json.Compact(&line, data); err != nil {
+			return nil // not an event: whoever wrote it, nothing here can read it
+		}
+		line.WriteByte('\n')
+		_, err := w.Write(line.Bytes())
+		return err
+	}
+}
+
+func showTable(w io.Writer) func([]byte) error {
+	const layout = "%-10s  %-19s  %-28s  %-18s  %6s  %6d  %s\n"
+	_, _ = fmt.Fprintf(w, "%-10s  %-19s  %-28s  %-18s  %6s  %6s  %s\n", "OPERATION", "WINDOW", "AGENT", "CODE", "DELTA", "NOW", "CAUSE")
+	return func(data []byte) error {
+		var e schemas.Event[schemas.RowData]
+		if json.Unmarshal(data, &e) != nil || e.Type != schemas.TypeRow {
+			return nil
+		}
+		d := e.Data
+		_, err := fmt.Fprintf(w, layout, d.Operation, d.WindowLocal, clip(d.Agent, 28), clip(d.Code, 18),
+			fmt.Sprintf("%+d", d.Delta), d.Interactions, d.Cause)
+		return err
+	}
+}
+
+// clip cuts text to n characters, and shows nothing as a dash.
+func clip(text string, n int) string {
+	runes := []rune(text)
+	switch {
+	case len(runes) == 0:
+		return "-"
+	case len(runes) > n:
+		return string(runes[:n-1]) + "…"
+	}
+	return text
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"wolkpipe/cmd/wolkpipe/config"
+	"wolkpipe/pipeline"
+	"wolkpipe/pipeline/broker"
+	"wolkpipe/pipeline/chat7"
+	"wolkpipe/pipeline/extract"
+	"wolkpipe/pipeline/status"
+	"wolkpipe/sinks/events"
+	"wolkpipe/sinks/parquet"
+	"wolkpipe/sinks/quarantine"
+)
+
+// installation is everything that a configuration describes, opened.
+type installation struct {
+	config   *config.Config
+	log      *slog.Logger
+	server   *broker.Server // nil with an external NATS
+	nats     *nats.Conn
+	js       jetstream.JetStream
+	pipeline *pipeline.Pipeline
+	page     *status.Server
+	lakes    map[string]*parquet.Sink
+	metrics  *prometheus.Registry
+	closers  []func()
+}
+
+// install opens what c describes. Close ends it, also after an error.
+func install(ctx context.Context, c *config.Config, clock extract.Clock, log *slog.Logger) (in *installation, err error) {
+	in = &installation{config: c, log: log, lakes: map[string]*parquet.Sink{}, metrics: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			in.Close()
+			in = nil
+		}
+	}()
+	in.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := in.connect(ctx, "wolkpipe", true); err != nil {
+		return in, err
+	}
+	if err := broker.EnsureStreams(ctx, in.js, broker.Streams{Replicas: c.NATS.Replicas}); err != nil {
+		return in, err
+	}
+	o := pipeline.Options{
+		Version: version(), NATS: in.nats, Replicas: c.NATS.Replicas, Clock: clock, Registerer: in.metrics, Log: log,
+	}
+	if o.AgentKey, err = in.agentKey(ctx); err != nil {
+		return in, err
+	}
+	if o.Operations, err = in.operations(ctx); err != nil {
+		return in, err
+	}
+	if o.Sinks, err = in.sinks(ctx); err != nil {
+		return in, err
+	}
+	if in.pipeline, err = pipeline.New(ctx, o); err != nil {
+		return in, err
+	}
+	return in, nil
+}
+
+// connect reaches NATS: the configured one, or an embedded server that it
+// starts; listen says whether others may reach that one.
+func (in *installation) connect(ctx context.Context, name string, listen bool) (err error) {
+	n, tls := in.config.NATS, broker.TLS(in.config.NATS.TLS)
+	if n.URL != "" {
+		in.nats, err = broker.Dial(broker.RemoteOptions{URL: n.URL, Name: name, Credentials: n.Credentials, TLS: tls, Logger: in.log})
+	} else {
+		o := broker.Options{Dir: in.config.Data, AllowRemote: n.AllowRemote, Anonymous: n.Anonymous, TLS: tls, Logger: in.log}
+		if listen {
+			o.Listen = n.Listen
+		}
+		if in.server, err = broker.Start(ctx, o); err != nil {
+			return err
+		}
+		in.closers = append(in.closers, in.server.Close)
+		in.nats, err = in.server.Connect(name)
+	}
+	if err != nil {
+		return err
+	}
+	in.closers = append(in.closers, in.nats.Close)
+	in.js, err = jetstream.New(in.nats)
+	return err
+}
+
+func (in *installation) agentKey(ctx context.Context) ([]byte, error) {
+	if in.config.AgentNames != config.HashedAgents {
+		return nil, nil
+	}
+	read, end, err := opener(ctx, in.config.AgentKey)
+	if err != nil {
+		return nil, fmt.Errorf("agent_key: %w", err)
+	}
+	defer end()
+	key, err := read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("agent_key: %w", err)
+	}
+	return []byte(key), nil
+}
+
+func (in *installation) operations(ctx context.Context) (all []pipeline.Operation, err error) {
+	for _, op := range in.config.Operations {
+		operation, err := in.operation(ctx, op)
+		if err != nil {
+			return nil, fmt.Errorf("operation %s: %w", op.Name, err)
+		}
+		all = append(all, operation)
+	}
+	return all, nil
+}
+
+func (in *installation) operation(ctx context.Context, op config.Operation) (pipeline.Operation, error) {
+	read, end, err := opener(ctx, op.Token)
+	if err != nil {
+		return pipeline.Operation{}, err
+	}
+	in.closers = append(in.closers, end)
+	address := op.URL
+	if address == "" {
+		if address, err = chat7.BaseURL(op.Server); err != nil {
+			return pipeline.Operation{}, err
+		}
+	}
+	client, err := chat7.New(chat7.Options{BaseURL: address, Token: read, UserAgent: "wolkpipe/" + version()})
+	if err != nil {
+		return pipeline.Operation{}, err
+	}
+	out := pipeline.Operation{
+		Name: op.Name, URL: address, Token: read, Client: client, Zone: op.Timezone, Grid: op.Window,
+		Delay: op.Delay, Sum: op.Duplicates == config.SumDuplicates, Quota: int64(op.Quota),
+	}
+	if op.Since != 0 {
+		out.Since = &op.Since
+	}
+	return out, nil
+}
+
+func (in *installation) sinks(ctx context.Context) (all []pipeline.Sink, err error) {
+	for _, s := range in.config.Sinks {
+		switch s.Kind {
+		case config.EventsSink:
+			sink, err := events.Open(ctx, events.Options{JetStream: in.js, RowTTL: s.RowTTL})
+			if err != nil {
+				return nil, fmt.Errorf("sink %s: %w", s.Name, err)
+			}
+			all = append(all, pipeline.Sink{Name: s.Name, Sink: sink})
+		case config.ParquetSink:
+			sink, err := parquet.Open(ctx, parquet.Options{Bucket: s.Bucket, Prefix: s.Prefix, Logger: in.log})
+			if err != nil {
+				return nil, fmt.Errorf("sink %s: %w", s.Name, err)
+			}
+			in.lakes[s.Name] = sink
+			in.closers = append(in.closers, func() { _ = sink.Close() })
+			all = append(all, pipeline.Sink{Name: s.Name, Sink: sink})
+		}
+	}
+	// Rejected rows are kept whatever sinks are configured.
+	rejected, err := quarantine.Open(ctx, quarantine.Options{JetStream: in.js})
+	if err != nil {
+		return nil, fmt.Errorf("opening the quarantine: %w", err)
+	}
+	return append(all, pipeline.Sink{Name: "quarantine", Sink: rejected}), nil
+}
+
+// serve opens the status page.
+func (in *installation) serve(ctx context.Context) (err error) {
+	in.page, err = status.Listen(ctx, in.config.Status.Listen, status.Options{
+		Alive: in.pipeline.Alive, Ready: in.pipeline.Ready, Gatherer: in.metrics, Log: in.log,
+		Page: func(w io.Writer) { in.pipeline.Status(context.Background()).Write(w) },
+	})
+	if err == nil {
+		in.closers = append(in.closers, in.page.Close)
+	}
+	return err
+}
+
+// Close ends everything, in the reverse of the order of opening.
+func (in *installation) Close() {
+	for i := len(in.closers) - 1; i >= 0; i-- {
+		in.closers[i]()
+	}
+	in.closers = nil
+}
+
+// lakePath is a file lake's folder as DuckDB takes it, other lakes' URL.
+func lakePath(s config.Sink) string {
+	u, err := url.Parse(s.Bucket)
+	if err != nil || u.Scheme != "file" {
+		return s.Bucket + "/" + s.Prefix
+	}
+	return filepath.Join(filepath.FromSlash(u.Path), filepath.FromSlash(s.Prefix))
+}

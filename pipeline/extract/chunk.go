@@ -1,0 +1,120 @@
+package extract
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/plan"
+)
+
+// rawRow is one row as the source sent it.
+type rawRow = json.RawMessage
+
+// A chunk is appended when it has this many windows or bytes, or is this old:
+// what a crash makes us ask again.
+const (
+	chunkWindows = 256
+	chunkBytes   = 1 << 20
+	chunkAge     = time.Second
+)
+
+// chunk is what has been learned of one day and is not in the journal yet.
+type chunk struct {
+	day     *journal.Day // as it was before the first answer was asked for
+	ask     plan.Ask     // the first
+	windows []journal.Observation
+	bytes   int
+	since   time.Time
+}
+
+func (c *chunk) add(o journal.Observation, now time.Time) {
+	if len(c.windows) == 0 {
+		c.since = now
+	}
+	c.windows = append(c.windows, o)
+	for _, row := range o.Rows {
+		c.bytes += len(row)
+	}
+}
+
+func (c *chunk) full(now time.Time) bool {
+	return len(c.windows) >= chunkWindows || c.bytes >= chunkBytes || now.Sub(c.since) >= chunkAge
+}
+
+// begin makes the pending chunk one of ask's day. The day is read before the
+// call is made: if anybody appends to it in between, the append is refused,
+// so an answer that was slow to come never overwrites a newer one.
+func (p *Poller) begin(ctx context.Context, ask plan.Ask) error {
+	if p.pending.day != nil && p.pending.day.Day == ask.Day && len(p.pending.windows) > 0 {
+		return nil
+	}
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	day, err := p.Journal.Day(ctx, p.key(ask.Day))
+	if err != nil {
+		return err
+	}
+	if day.Grid != 0 && day.Grid != ask.Grid {
+		if _, err := p.loadDay(ctx, ask.Day); err != nil {
+			return err
+		}
+		return errReplan
+	}
+	p.pending = chunk{day: day, ask: ask}
+	return nil
+}
+
+// errReplan means that the day has a grid that the plan did not know of.
+var errReplan = errors.New("the day is recorded in other windows")
+
+// flush appends the pending chunk. It retries until the journal answers or
+// ctx ends; a chunk that the journal refuses is dropped, its windows planned
+// anew.
+func (p *Poller) flush(ctx context.Context) error {
+	if len(p.pending.windows) == 0 {
+		return nil
+	}
+	c := &journal.Chunk{
+		Key: p.pending.day.Key, Timezone: p.Live.Zone.String(), Grid: p.pending.ask.Grid, Windows: p.pending.windows,
+	}
+	after := p.pending.day.Seq
+	var retry backoff
+	for {
+		_, err := p.Journal.Append(ctx, c, after)
+		switch {
+		case err == nil:
+			p.status.observed(p.Live.Zone, c)
+			p.pending = chunk{}
+			return nil
+		case errors.Is(err, journal.ErrMoved):
+			p.Log.Info("an answer was dropped: its day has been recorded by another process", "day", c.Day.String(), "windows", len(c.Windows))
+			p.pending = chunk{}
+			_, err := p.loadDay(ctx, c.Day)
+			return err
+		case ctx.Err() != nil:
+			return wrap("keeping answers of "+c.Key.String(), err)
+		}
+		p.Log.Warn("the journal does not take an answer; trying again", "day", c.Day.String(), "error", err)
+		if err := p.Clock.Sleep(ctx, retry.next()); err != nil {
+			return err
+		}
+	}
+}
+
+// drainTime is how long a stopping poller tries to record what it learned.
+const drainTime = 5 * time.Second
+
+func (p *Poller) flushLast(ctx context.Context) {
+	if len(p.pending.windows) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := p.flush(ctx); err != nil {
+		p.Log.Warn("answers were not recorded; they will be asked for again", "windows", len(p.pending.windows), "error", err)
+	}
+}

@@ -1,0 +1,258 @@
+// Package extract asks the source and records its answers in the journal.
+//
+// A [Poller] keeps one operation covered: it takes the next window from the
+// plan, asks for it, and appends what it learned as a chunk. A window counts
+// as observed when the journal has acknowledged it, never before. An error is
+// never read as "no rows": only an answer that proves emptiness is.
+//
+// One call at a time is in flight on a token, whichever operations share it
+// ([Gates]). Failures are waited out by their kind: see [Poller.Run].
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"wolkpipe/pipeline/chat7"
+	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/plan"
+	"wolkpipe/pipeline/transform"
+	"wolkpipe/pipeline/window"
+	"wolkpipe/schemas"
+)
+
+// Clock tells the time and waits. [System] is the real one.
+type Clock interface {
+	Now() time.Time
+	// Sleep waits for d, or until ctx ends: then it returns ctx's error.
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// Options of a Poller; all are needed.
+type Options struct {
+	Operation string
+	Live      plan.Live
+	Sum       bool   // rows alike to the byte are summed, not dropped
+	Quota     int64  // calls a day; 0: ask the source
+	URL       string // of the source: with the token, what a gate is for
+	Token     func(context.Context) (string, error)
+	Client    *chat7.Client
+	Gates     *Gates
+	Journal   *journal.Journal
+	Clock     Clock
+	Metrics   *Metrics
+	Log       *slog.Logger
+}
+
+// Poller keeps one operation's windows observed.
+type Poller struct {
+	Options
+	coverage plan.Coverage
+	pending  chunk
+	quota    quota
+	status   status
+	backoff  backoff
+	counted  time.Time             // when coverage was last counted
+	slow     map[window.Range]bool // ranges that timed out: asked in halves
+}
+
+// New makes a poller; Run starts it.
+func New(o Options) *Poller {
+	o.Log = o.Log.With("operation", o.Operation)
+	p := &Poller{Options: o, slow: map[window.Range]bool{}}
+	p.quota.limit = o.Quota
+	return p
+}
+
+// Run polls until ctx ends, and returns after what was learned is in the
+// journal. It returns an error only when the journal's record cannot be used.
+//
+//   - concurrency, maintenance, 5xx, cut or unreadable answers: asked again
+//     after 1 s to 1 min, doubling, with jitter;
+//   - a call that may still be running at the source: not before its 60 s are over;
+//   - an exhausted quota: at the next midnight of the operation's zone, then hourly;
+//   - a bad token: when the token has changed.
+func (p *Poller) Run(ctx context.Context) error {
+	if err := p.Load(ctx); err != nil {
+		return stopped(ctx, err)
+	}
+	p.status.wait("", time.Time{}, nil)
+	defer p.flushLast(ctx)
+	for ctx.Err() == nil {
+		ask, ok, wake := p.Live.Next(p.Clock.Now(), &p.coverage)
+		p.count()
+		if !ok {
+			if err := p.flush(ctx); err != nil {
+				return stopped(ctx, err)
+			}
+			_ = p.Clock.Sleep(ctx, wake.Sub(p.Clock.Now()))
+			continue
+		}
+		if p.Quota == 0 && p.Clock.Now().Sub(p.quota.asked) >= quotaAge {
+			p.refreshQuota(ctx)
+			continue
+		}
+		if err := p.observe(ctx, ask); err != nil {
+			return stopped(ctx, err)
+		}
+	}
+	return nil
+}
+
+// refreshQuota asks what is left of the quota. Going on without knowing is
+// better than not polling, unless the token itself is refused.
+func (p *Poller) refreshQuota(ctx context.Context) {
+	err := p.askQuota(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	var failure *chat7.Error
+	if errors.As(err, &failure) && failure.Kind == chat7.BadToken {
+		p.wait(ctx, err)
+		return
+	}
+	p.quota.asked = p.Clock.Now()
+	if err != nil {
+		p.Log.Warn("the source does not tell the quota", "error", err)
+	}
+}
+
+// count notes the state of coverage for Status, once a second at most: with
+// years to catch up on it is long work.
+func (p *Poller) count() {
+	now := p.Clock.Now()
+	if now.Sub(p.counted) < time.Second {
+		return
+	}
+	p.counted = now
+	p.status.plan(p.Live.Counts(now, &p.coverage))
+}
+
+// stopped tells a wanted end from a failure.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Load reads from the journal which windows have been observed. Until Run is
+// called, Status says that the operation is not running.
+func (p *Poller) Load(ctx context.Context) error {
+	p.status.wait("not running", time.Time{}, nil)
+	days, err := p.Journal.Days(ctx, p.Operation)
+	if err != nil {
+		return err
+	}
+	for _, key := range days {
+		if key.Day < p.Live.Since {
+			continue
+		}
+		if _, err := p.loadDay(ctx, key.Day); err != nil {
+			return err
+		}
+	}
+	p.count()
+	return nil
+}
+
+func (p *Poller) loadDay(ctx context.Context, date window.Date) (*journal.Day, error) {
+	day, err := p.Journal.Day(ctx, journal.Key{Operation: p.Operation, Day: date})
+	if err != nil {
+		return nil, err
+	}
+	if day.Grid == 0 {
+		p.coverage.Forget(date)
+		return day, nil
+	}
+	observed := make([]window.Local, len(day.Windows))
+	for i, o := range day.Windows {
+		observed[i] = o.Local
+	}
+	p.coverage.Load(p.Live.Zone, date, day.Grid, observed)
+	p.status.observedUpTo(p.Live.Zone, day)
+	return day, nil
+}
+
+// observe asks for one window and keeps the answer for the journal. A failure
+// of the source is waited out here; errors are the journal's.
+func (p *Poller) observe(ctx context.Context, ask plan.Ask) error {
+	if err := p.begin(ctx, ask); err == errReplan {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	rows, err := p.fetch(ctx, ask.Window.Range)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+		p.wait(ctx, err)
+		return nil
+	}
+	p.backoff.reset()
+	p.quota.granted()
+	p.status.answered(p.Clock.Now())
+	return p.record(ctx, ask, rows)
+}
+
+// record adds an answer to the pending chunk, unless it tells nothing new.
+func (p *Poller) record(ctx context.Context, ask plan.Ask, rows []rawRow) error {
+	now := p.Clock.Now().UTC().Truncate(time.Microsecond)
+	snapshot := transform.Window(rows, transform.Options{Sum: p.Sum})
+	o := journal.Observation{
+		Local: ask.Window.From, Revision: 1, Method: schemas.Direct, Cause: ask.Cause,
+		ObservedAt: now, Digest: snapshot.Digest(), Sum: p.Sum, Rows: rows,
+	}
+	if len(rows) == 0 {
+		o.Method = schemas.Empty
+	}
+	if known, ok := p.pending.day.Window(o.Local); ok {
+		o.Revision = known.Revision + 1
+		if known.Digest == o.Digest {
+			p.coverage.Mark(ask.Day, o.Local)
+			return nil
+		}
+		if !o.ObservedAt.After(known.ObservedAt) { // the clock went back
+			o.ObservedAt = known.ObservedAt.Add(time.Microsecond)
+		}
+	}
+	p.Metrics.rejected(p.Operation, len(snapshot.Rejects))
+	p.pending.add(o, now)
+	p.coverage.Mark(ask.Day, o.Local)
+	if p.pending.full(now) || ask.Cause == schemas.Live {
+		return p.flush(ctx)
+	}
+	return nil
+}
+
+// Observe asks for the given windows now, whether or not they are known, and
+// records what changed. It must not run beside Run.
+func (p *Poller) Observe(ctx context.Context, cause schemas.Cause, windows ...window.Window) error {
+	for _, w := range windows {
+		ask := plan.Ask{Day: w.From.Date(), Grid: window.Grid(time.Duration(w.Seconds()) * time.Second), Window: w, Cause: cause}
+		if err := p.begin(ctx, ask); err != nil {
+			return err
+		}
+		rows, err := p.fetch(ctx, w.Range)
+		if err != nil {
+			return errors.Join(err, p.flush(ctx))
+		}
+		if err := p.record(ctx, ask, rows); err != nil {
+			return err
+		}
+	}
+	return p.flush(ctx)
+}
+
+func (p *Poller) key(date window.Date) journal.Key {
+	return journal.Key{Operation: p.Operation, Day: date}
+}
+
+func wrap(what string, err error) error { return fmt.Errorf("%s: %w", what, err) }

@@ -1,0 +1,96 @@
+package extract
+
+import (
+	"sync"
+	"time"
+
+	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/window"
+)
+
+// Status is what an operator wants to know of one operation.
+type Status struct {
+	Operation  string     `json:"operation"`
+	LastWindow string     `json:"last_window,omitempty"` // wall-clock start of the latest observed window
+	LastEnd    time.Time  `json:"last_window_end,omitzero"`
+	LagSeconds float64    `json:"lag_seconds"`     // since LastEnd; 0 while nothing is observed
+	Due        int        `json:"windows_due"`     // from since on
+	Missing    int        `json:"windows_missing"` // due and not observed
+	LastAnswer time.Time  `json:"last_answer,omitzero"`
+	QuotaLeft  *int64     `json:"quota_calls_remaining"` // null: not known
+	State      string     `json:"state"`                 // "running", or why it waits: quota, bad_token, …
+	Until      *time.Time `json:"waits_until,omitempty"`
+	Error      string     `json:"error,omitempty"`
+}
+
+// Status tells how the operation stands.
+func (p *Poller) Status() Status {
+	now := p.Clock.Now()
+	p.status.mu.Lock()
+	defer p.status.mu.Unlock()
+	s := p.status.Status
+	s.Operation = p.Operation
+	if !s.LastEnd.IsZero() {
+		s.LagSeconds = now.Sub(s.LastEnd).Seconds()
+	}
+	if left, known := p.quota.remaining(p.Live.Zone.Local(now)); known {
+		s.QuotaLeft = &left
+	}
+	if s.State == "" {
+		s.State = "running"
+	}
+	return s
+}
+
+// status gathers a Status while the poller works.
+type status struct {
+	mu sync.Mutex
+	Status
+}
+
+func (s *status) plan(due, missing int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Due, s.Missing = due, missing
+}
+
+func (s *status) answered(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.LastAnswer = at
+}
+
+func (s *status) wait(state string, until time.Time, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.State, s.Until, s.Error = state, nil, ""
+	if !until.IsZero() {
+		s.Until = &until
+	}
+	if err != nil {
+		s.Error = err.Error()
+	}
+}
+
+// observed notes windows that the journal has taken.
+func (s *status) observed(zone window.Zone, c *journal.Chunk) {
+	s.latest(zone, c.Grid, c.Windows)
+}
+
+// observedUpTo notes what the journal already held.
+func (s *status) observedUpTo(zone window.Zone, day *journal.Day) {
+	s.latest(zone, day.Grid, day.Windows)
+}
+
+func (s *status) latest(zone window.Zone, grid window.Grid, windows []journal.Observation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range windows {
+		if s.LastWindow != "" && o.Local.String() <= s.LastWindow {
+			continue
+		}
+		if w, ok := zone.Window(grid.At(o.Local)); ok {
+			s.LastWindow, s.LastEnd = o.Local.String(), w.End
+		}
+	}
+}

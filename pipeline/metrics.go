@@ -1,0 +1,69 @@
+package pipeline
+
+import (
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The metrics of a pipeline, read from its status when they are asked for.
+var (
+	lagMetric = prometheus.NewDesc("wolkpipe_window_lag_seconds",
+		"Seconds since the end of the latest window that is recorded.", []string{"operation"}, nil)
+	missingMetric = prometheus.NewDesc("wolkpipe_windows_missing",
+		"Windows that are due and not recorded.", []string{"operation"}, nil)
+	quotaMetric = prometheus.NewDesc("wolkpipe_quota_calls_remaining",
+		"Calls left of the source's quota today, where it is known.", []string{"operation"}, nil)
+	stoppedMetric = prometheus.NewDesc("wolkpipe_operation_stopped",
+		"1 while an operation waits, with the reason.", []string{"operation", "reason"}, nil)
+	backlogMetric = prometheus.NewDesc("wolkpipe_sink_backlog_windows",
+		"Windows that the journal told a sink of and the sink does not hold yet.", []string{"sink"}, nil)
+	failingMetric = prometheus.NewDesc("wolkpipe_sink_failing",
+		"1 while a sink's last attempt failed.", []string{"sink"}, nil)
+	buildMetric = prometheus.NewDesc("wolkpipe_build_info",
+		"1, with the version.", []string{"version", "go"}, nil)
+)
+
+// collector makes metrics of a pipeline's status.
+type collector struct{ p *Pipeline }
+
+func (p *Pipeline) register() { p.o.Registerer.MustRegister(collector{p}) }
+
+// Describe implements [prometheus.Collector].
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		lagMetric, missingMetric, quotaMetric, stoppedMetric, backlogMetric, failingMetric, buildMetric,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	gauge(buildMetric, 1, c.p.o.Version, runtime.Version())
+	for _, poller := range c.p.pollers {
+		s := poller.Status()
+		if s.LastWindow != "" {
+			gauge(lagMetric, s.LagSeconds, s.Operation)
+		}
+		gauge(missingMetric, float64(s.Missing), s.Operation)
+		if s.QuotaLeft != nil {
+			gauge(quotaMetric, float64(*s.QuotaLeft), s.Operation)
+		}
+		if s.State != "running" {
+			gauge(stoppedMetric, 1, s.Operation, s.State)
+		}
+	}
+	for _, w := range c.p.workers {
+		s := w.status()
+		gauge(backlogMetric, float64(s.Backlog), s.Name)
+		failing := 0.0
+		if s.Error != "" {
+			failing = 1
+		}
+		gauge(failingMetric, failing, s.Name)
+	}
+}

@@ -1,0 +1,252 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"wolkpipe/pipeline/chat7"
+	"wolkpipe/pipeline/extract"
+	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/plan"
+	"wolkpipe/pipeline/window"
+	"wolkpipe/sinks"
+)
+
+// StateBucket holds what an installation must remember and cannot derive.
+const StateBucket = "CHAT7_STATE"
+
+// Options of a Pipeline; all are needed but those said to be optional.
+type Options struct {
+	Version    string
+	NATS       *nats.Conn // its streams must have been checked
+	Replicas   int        // of the bucket; 0 means 1
+	Operations []Operation
+	Sinks      []Sink
+	AgentKey   []byte        // optional: agents' names become a hash keyed with it
+	Clock      extract.Clock // optional
+	SweepEvery time.Duration // optional: how often every day is compared; 0 means daily
+	LookOnly   bool          // optional: Status is wanted, Run is not
+	Registerer prometheus.Registerer
+	Log        *slog.Logger
+}
+
+// Operation is one operation to keep covered.
+type Operation struct {
+	Name   string // part of subjects and paths
+	URL    string // of its source
+	Token  func(context.Context) (string, error)
+	Client *chat7.Client
+	Zone   window.Zone
+	Grid   window.Grid
+	Delay  time.Duration
+	Since  *window.Date // nil: the day of the first run
+	Sum    bool         // rows alike to the byte are summed, not dropped
+	Quota  int64        // calls a day; 0: ask the source
+}
+
+// Sink is a sink with the name that the configuration gives it.
+type Sink struct {
+	Name string
+	sinks.Sink
+}
+
+// Pipeline runs the stages. Make it with New.
+type Pipeline struct {
+	o       Options
+	js      jetstream.JetStream
+	journal *journal.Journal
+	pollers []*extract.Poller
+	workers []*worker
+	started time.Time
+	beat    heartbeat
+}
+
+// New prepares a pipeline: it opens the journal and chooses where coverage
+// begins. Nothing is asked of a source before Run.
+func New(ctx context.Context, o Options) (*Pipeline, error) {
+	if o.Clock == nil {
+		o.Clock = extract.System{}
+	}
+	if o.SweepEvery == 0 {
+		o.SweepEvery = 24 * time.Hour
+	}
+	js, err := jetstream.New(o.NATS)
+	if err != nil {
+		return nil, fmt.Errorf("opening JetStream: %w", err)
+	}
+	p := &Pipeline{o: o, js: js, started: o.Clock.Now()}
+	if p.journal, err = journal.Open(ctx, js); err != nil {
+		return nil, err
+	}
+	state, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
+		Bucket: StateBucket, Description: "wolkpipe: what cannot be derived", Replicas: max(o.Replicas, 1),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening bucket %s: %w", StateBucket, err)
+	}
+	metrics := extract.NewMetrics(o.Registerer)
+	gates := &extract.Gates{}
+	for _, op := range o.Operations {
+		since, err := p.since(ctx, state, op)
+		if err != nil {
+			return nil, err
+		}
+		p.pollers = append(p.pollers, extract.New(extract.Options{
+			Operation: op.Name, URL: op.URL, Token: op.Token, Client: op.Client, Sum: op.Sum, Quota: op.Quota,
+			Live:  plan.Live{Zone: op.Zone, Grid: op.Grid, Delay: op.Delay, Since: since},
+			Gates: gates, Journal: p.journal, Clock: o.Clock, Metrics: metrics, Log: o.Log,
+		}))
+	}
+	source := newSource(p.journal, o.AgentKey)
+	for _, s := range o.Sinks {
+		p.workers = append(p.workers, newWorker(s.Name, s, source, o.Log))
+	}
+	p.register()
+	return p, nil
+}
+
+func (p *Pipeline) since(ctx context.Context, state jetstream.KeyValue, op Operation) (window.Date, error) {
+	if op.Since != nil {
+		return *op.Since, nil
+	}
+	return extract.Since(ctx, state, op.Name, op.Zone.Local(p.o.Clock.Now()).Date(), !p.o.LookOnly)
+}
+
+// Look makes Status tell what the journal holds, without running.
+func (p *Pipeline) Look(ctx context.Context) error {
+	for _, poller := range p.pollers {
+		if err := poller.Load(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drainTime bounds how long a stopping pipeline lets the sinks take what the
+// pollers recorded last. What they do not take, they take at the next start.
+const drainTime = 10 * time.Second
+
+// Run works until ctx ends, then drains: calls under way are abandoned, what
+// was answered is recorded, and the sinks get a while to take it. It fails
+// only if it cannot start.
+func (p *Pipeline) Run(ctx context.Context) error {
+	router, err := p.route()
+	if err != nil {
+		return err
+	}
+	service, err := p.serve()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = service.Stop() }()
+
+	// The sinks outlive the pollers.
+	working, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var sinking, polling sync.WaitGroup
+	sinking.Go(func() {
+		if err := router.Run(working); err != nil {
+			p.o.Log.Error("the router of the sinks stopped", "error", err)
+		}
+	})
+	<-router.Running()
+	sinking.Go(func() { p.sweep(working) })
+	sinking.Go(func() { p.beat.run(working) })
+	for _, poller := range p.pollers {
+		polling.Go(func() { p.poll(ctx, poller) })
+	}
+	polling.Wait()
+	<-ctx.Done()
+	p.drain(working)
+	stop()
+	if err := router.Close(); err != nil {
+		p.o.Log.Warn("the sinks did not finish in time; they go on at the next start", "error", err)
+	}
+	sinking.Wait()
+	return nil
+}
+
+// poll runs a poller, again after a failure of the journal.
+func (p *Pipeline) poll(ctx context.Context, poller *extract.Poller) {
+	for {
+		err := poller.Run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		p.o.Log.Error("polling stopped; trying again in a while", "operation", poller.Operation, "error", err)
+		if p.o.Clock.Sleep(ctx, 10*time.Second) != nil {
+			return
+		}
+	}
+}
+
+// sweep converges every sink with every day of the journal, at the start and
+// then regularly: it needs no hint, so one that was lost does no harm, and a
+// sink that is new fills itself.
+func (p *Pipeline) sweep(ctx context.Context) {
+	for ctx.Err() == nil {
+		wait := p.o.SweepEvery
+		if err := p.ConvergeAll(ctx); err != nil && ctx.Err() == nil {
+			p.o.Log.Warn("comparing the sinks with the journal; trying again in a while", "error", err)
+			wait = min(wait, time.Minute)
+		}
+		_ = extract.System{}.Sleep(ctx, wait)
+	}
+}
+
+// ConvergeAll makes every sink hold every day of the journal, and returns
+// when each has been tried. The error is the first.
+func (p *Pipeline) ConvergeAll(ctx context.Context) error {
+	days, err := p.journal.Days(ctx, "")
+	if err != nil {
+		return err
+	}
+	failed := make([]error, len(p.workers))
+	var wg sync.WaitGroup
+	for i, w := range p.workers {
+		wg.Go(func() {
+			for _, key := range days {
+				err := w.sweep(ctx, sinks.Key{Operation: key.Operation, Day: key.Day.String()})
+				if err != nil && failed[i] == nil {
+					failed[i] = err
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range failed {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drain waits until the sinks have taken what the journal told them of.
+func (p *Pipeline) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainTime)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for p.backlog() > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *Pipeline) backlog() (windows int) {
+	for _, w := range p.workers {
+		windows += w.status().Backlog
+	}
+	return windows
+}

@@ -1,0 +1,459 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"wolkpipe/pipeline/broker"
+	"wolkpipe/pipeline/chat7"
+	"wolkpipe/pipeline/chat7/chat7sim"
+	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/window"
+	"wolkpipe/schemas"
+	"wolkpipe/sinks"
+	"wolkpipe/sinks/events"
+	"wolkpipe/sinks/parquet"
+	"wolkpipe/sinks/quarantine"
+)
+
+// jumpClock is a clock that stands still while anybody works and jumps to the
+// next waking when everybody sleeps, up to a limit.
+type jumpClock struct {
+	mu       sync.Mutex
+	now      time.Time
+	limit    time.Time
+	workers  int // how many sleep when nothing is to do
+	sleepers map[*sleeper]bool
+	idle     chan struct{} // closed when all sleep until after limit
+}
+
+type sleeper struct {
+	until time.Time
+	wake  chan struct{}
+}
+
+func newJumpClock(now time.Time, workers int) *jumpClock {
+	return &jumpClock{now: now, limit: now, workers: workers, sleepers: map[*sleeper]bool{}}
+}
+
+func (c *jumpClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *jumpClock) Sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	c.mu.Lock()
+	s := &sleeper{c.now.Add(d), make(chan struct{})}
+	c.sleepers[s] = true
+	c.advance()
+	c.mu.Unlock()
+	select {
+	case <-s.wake:
+		return nil
+	case <-ctx.Done():
+		c.mu.Lock()
+		delete(c.sleepers, s)
+		c.mu.Unlock()
+		return ctx.Err()
+	}
+}
+
+// advance jumps while everybody sleeps. c.mu is held.
+func (c *jumpClock) advance() {
+	if len(c.sleepers) < c.workers {
+		return
+	}
+	first := slices.MinFunc(slices.Collect(maps.Keys(c.sleepers)), func(a, b *sleeper) int { return a.until.Compare(b.until) })
+	if first.until.After(c.limit) {
+		c.now = c.limit
+		if c.idle != nil {
+			close(c.idle)
+			c.idle = nil
+		}
+		return
+	}
+	if first.until.After(c.now) {
+		c.now = first.until
+	}
+	for s := range c.sleepers {
+		if !s.until.After(c.now) {
+			close(s.wake)
+			delete(c.sleepers, s)
+		}
+	}
+}
+
+// until lets time pass up to limit, and returns when nothing is left to do.
+func (c *jumpClock) until(t testing.TB, limit time.Time) {
+	t.Helper()
+	idle := make(chan struct{})
+	c.mu.Lock()
+	c.limit, c.idle = limit, idle
+	c.advance()
+	c.mu.Unlock()
+	select {
+	case <-idle:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the pollers never came to rest")
+	}
+}
+
+// rig is a whole installation against the simulator, in one process, on a
+// clock that jumps.
+type rig struct {
+	t         testing.TB
+	sim       *chat7sim.Sim
+	http      *httptest.Server
+	clock     *jumpClock
+	nats      *nats.Conn
+	js        jetstream.JetStream
+	events    *events.Sink
+	lake      *parquet.Sink
+	folder    string // of the lake
+	delay     time.Duration
+	window    time.Duration
+	since     window.Date
+	exclusive bool // the source takes date_end as exclusive
+	log       *slog.Logger
+	wrap      func(name string, s sinks.Sink) sinks.Sink // optional: faults
+	client    func(*chat7.Options)                       // optional
+}
+
+func newRig(t testing.TB, scenario chat7sim.Scenario, seed uint64, now time.Time) *rig {
+	t.Helper()
+	r := &rig{t: t, delay: time.Minute, window: 5 * time.Minute, log: slog.New(slog.DiscardHandler)}
+	if testing.Verbose() {
+		r.log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	operations := len(scenario.Operations)
+	if operations == 0 {
+		operations = len(chat7sim.DefaultOperations())
+	}
+	r.clock = newJumpClock(now, operations)
+	var err error
+	if r.sim, err = chat7sim.New(chat7sim.Options{Scenario: scenario, Seed: seed, Now: r.clock.Now}); err != nil {
+		t.Fatal(err)
+	}
+	r.exclusive = scenario.Faults.ExclusiveEnd
+	r.http = httptest.NewServer(r.sim)
+	t.Cleanup(r.http.Close)
+	server, err := broker.Start(t.Context(), broker.Options{Dir: t.TempDir(), Logger: r.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	if r.nats, err = server.Connect("rig"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.nats.Close)
+	if r.js, err = jetstream.New(r.nats); err != nil {
+		t.Fatal(err)
+	}
+	if err := broker.EnsureStreams(t.Context(), r.js, broker.Streams{}); err != nil {
+		t.Fatal(err)
+	}
+	r.folder = t.TempDir()
+	r.lake, err = parquet.Open(t.Context(), parquet.Options{Bucket: "file://" + r.folder, Logger: r.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// pipeline makes a pipeline as a process that starts would.
+func (r *rig) pipeline() *Pipeline {
+	r.t.Helper()
+	sink, err := events.Open(r.t.Context(), events.Options{JetStream: r.js})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	rejected, err := quarantine.Open(r.t.Context(), quarantine.Options{JetStream: r.js})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	o := Options{
+		Version: "test", NATS: r.nats, Clock: r.clock, Registerer: prometheus.NewRegistry(), Log: r.log,
+		Sinks: []Sink{{"events", sink}, {"lake", r.lake}, {"quarantine", rejected}},
+	}
+	if r.wrap != nil {
+		for i, s := range o.Sinks {
+			o.Sinks[i].Sink = r.wrap(s.Name, s.Sink)
+		}
+	}
+	grid, err := window.NewGrid(r.window)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, op := range r.sim.Operations() {
+		zone, err := window.LoadZone(op.Timezone)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		token := func(context.Context) (string, error) { return op.Tokens[0], nil }
+		options := chat7.Options{BaseURL: r.http.URL, Token: token, Exclusive: r.exclusive}
+		if r.client != nil {
+			r.client(&options)
+		}
+		client, err := chat7.New(options)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		o.Operations = append(o.Operations, Operation{
+			Name: op.Name, URL: r.http.URL, Token: token, Client: client, Zone: zone, Grid: grid,
+			Delay: r.delay, Since: &r.since, Quota: 1 << 40,
+		})
+	}
+	p, err := New(r.t.Context(), o)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return p
+}
+
+// run lets a fresh pipeline work until the time limit, then stops it.
+func (r *rig) run(limit time.Time) {
+	r.t.Helper()
+	p := r.pipeline()
+	ctx, cancel := context.WithCancel(r.t.Context())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	r.clock.until(r.t, limit)
+	cancel()
+	if err := <-done; err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// converge makes the sinks take whatever the journal holds.
+func (r *rig) converge() {
+	r.t.Helper()
+	p := r.pipeline()
+	for ctx := r.t.Context(); ; {
+		err := p.ConvergeAll(ctx)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// reobserve asks for every window of the days from the rig's since on again.
+func (r *rig) reobserve(to window.Date) {
+	r.t.Helper()
+	p := r.pipeline()
+	for _, poller := range p.pollers {
+		if err := poller.Load(r.t.Context()); err != nil {
+			r.t.Fatal(err)
+		}
+		for day := r.since; day <= to; day++ {
+			for _, w := range r.due(poller.Live.Zone, day) {
+				for poller.Observe(r.t.Context(), schemas.Settle, w) != nil { // faults: ask again
+					if r.t.Context().Err() != nil {
+						r.t.Fatal("the source never answered")
+					}
+				}
+			}
+		}
+	}
+}
+
+// due are the windows of a day that should be observed by now.
+func (r *rig) due(zone window.Zone, day window.Date) (due []window.Window) {
+	grid, _ := window.NewGrid(r.window)
+	for _, w := range zone.Windows(day, grid) {
+		if !w.End.Add(r.delay).After(r.clock.Now()) {
+			due = append(due, w)
+		}
+	}
+	return due
+}
+
+// table is counts by operation, window, agent and code.
+type table map[[4]string]int64
+
+// truth is what a faultless source would now say of every due window.
+func (r *rig) truth(to window.Date) table {
+	all := table{}
+	for _, op := range r.sim.Operations() {
+		zone, _ := window.LoadZone(op.Timezone)
+		for day := r.since; day <= to; day++ {
+			for _, w := range r.due(zone, day) {
+				for _, c := range r.sim.Truth(op.Name, w.Range) {
+					all[[4]string{op.Name, w.From.String(), c.Agent, c.Code}] = c.Interactions
+				}
+			}
+		}
+	}
+	return all
+}
+
+// check compares the truth with the events and the lake to the row, and the
+// journal's coverage with the windows that are due.
+func (r *rig) check(to window.Date) {
+	r.t.Helper()
+	truth := r.truth(to)
+	if len(truth) == 0 {
+		r.t.Fatal("the simulator had no interactions: the test shows nothing")
+	}
+	sameTable(r.t, "events", truth, sumEvents(r.t, r.js))
+	sameTable(r.t, "lake", truth, r.lakeTable())
+	for _, op := range r.sim.Operations() {
+		zone, _ := window.LoadZone(op.Timezone)
+		for day := r.since; day <= to; day++ {
+			r.covered(op.Name, zone, day)
+		}
+	}
+}
+
+// covered checks the journal and the lake's coverage of one day: every due
+// window once, no other.
+func (r *rig) covered(operation string, zone window.Zone, day window.Date) {
+	r.t.Helper()
+	j, err := journal.Open(r.t.Context(), r.js)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	folded, err := j.Day(r.t.Context(), journal.Key{Operation: operation, Day: day})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	lines, err := r.lake.Coverage(r.t.Context(), sinks.Key{Operation: operation, Day: day.String()})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var want, got []window.Local
+	for _, w := range r.due(zone, day) {
+		want = append(want, w.From)
+	}
+	for _, o := range folded.Windows {
+		got = append(got, o.Local)
+	}
+	if !slices.Equal(got, want) {
+		r.t.Errorf("the journal's %s %s has %d windows of %d due", operation, day, len(got), len(want))
+	}
+	if len(lines) != len(want) {
+		r.t.Errorf("the lake's coverage of %s %s has %d windows of %d due", operation, day, len(lines), len(want))
+	}
+}
+
+func sameTable[V comparable](t testing.TB, what string, want, got map[[4]string]V) {
+	t.Helper()
+	differ := 0
+	tell := func(k [4]string) {
+		if differ++; differ <= 5 {
+			t.Errorf("%s: %s: %v, the truth is %v", what, strings.Join(k[:], " | "), got[k], want[k])
+		}
+	}
+	for k := range want {
+		if got[k] != want[k] {
+			tell(k)
+		}
+	}
+	var zero V
+	for k, v := range got {
+		if _, known := want[k]; !known && v != zero {
+			tell(k)
+		}
+	}
+	if differ > 5 {
+		t.Errorf("%s: %d keys differ", what, differ)
+	}
+}
+
+// lakeTable reads every day of the lake.
+func (r *rig) lakeTable() table {
+	all := table{}
+	for _, op := range r.sim.Operations() {
+		zone, _ := window.LoadZone(op.Timezone)
+		for day := r.since; day <= zone.Local(r.clock.Now()).Date()+1; day++ {
+			rows, err := r.lake.Rows(r.t.Context(), sinks.Key{Operation: op.Name, Day: day.String()})
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			for _, row := range rows {
+				all[[4]string{op.Name, row.WindowLocal.String(), row.Agent, row.Code}] += row.Interactions
+			}
+		}
+	}
+	return all
+}
+
+// sumEvents reads the stream from its beginning, as a consumer that knows
+// nothing of wolkpipe would, and sums the deltas, each id once.
+func sumEvents(t testing.TB, js jetstream.JetStream) table {
+	t.Helper()
+	stream, err := js.Stream(t.Context(), schemas.EventsStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := js.OrderedConsumer(t.Context(), schemas.EventsStream, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums, ids, revisions := table{}, map[string]bool{}, map[[2]string]int64{}
+	for n := uint64(0); n < info.State.Msgs; {
+		batch, err := consumer.Fetch(1000, jetstream.FetchMaxWait(time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for msg := range batch.Messages() {
+			n++
+			var e struct {
+				ID, Type string
+				Data     struct {
+					Operation, WindowLocal, AgentName, CodAct string
+					Delta, Revision                           int64
+				}
+			}
+			if err := json.Unmarshal(untag(msg.Data()), &e); err != nil {
+				t.Fatal(err)
+			}
+			if ids[e.ID] {
+				t.Errorf("event %s is in the stream twice", e.ID)
+			}
+			ids[e.ID] = true
+			k := [2]string{e.Data.Operation, e.Data.WindowLocal}
+			switch e.Type {
+			case "wolkpipe.chat_7.row.v1":
+				sums[[4]string{k[0], k[1], e.Data.AgentName, e.Data.CodAct}] += e.Data.Delta
+				if e.Data.Revision < revisions[k] {
+					t.Errorf("%v: revision %d after %d", k, e.Data.Revision, revisions[k])
+				}
+			case "wolkpipe.chat_7.window.v1":
+				if e.Data.Revision <= revisions[k] {
+					t.Errorf("%v: revision %d after %d", k, e.Data.Revision, revisions[k])
+				}
+				revisions[k] = e.Data.Revision
+			}
+		}
+	}
+	return sums
+}
+
+// untag makes the event's snake case fit a struct without tags.
+func untag(data []byte) []byte {
+	return []byte(strings.NewReplacer(`"window_local"`, `"WindowLocal"`, `"agent_name"`, `"AgentName"`, `"cod_act"`, `"CodAct"`).Replace(string(data)))
+}

@@ -1,0 +1,122 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/transform"
+	"wolkpipe/pipeline/window"
+	"wolkpipe/schemas"
+	"wolkpipe/sinks"
+)
+
+// source tells the sinks what they should hold: the journal's record of a
+// day, normalised. It keeps the days that it normalised last, since every sink
+// asks for the same ones, and after each change only the windows that changed
+// are normalised again.
+type source struct {
+	journal  *journal.Journal
+	agentKey []byte
+
+	mu    sync.Mutex
+	days  map[sinks.Key]normalised
+	order []sinks.Key // oldest first
+}
+
+type normalised struct {
+	from *journal.Day
+	day  *sinks.Day
+}
+
+// sourceDays is how many normalised days are kept.
+const sourceDays = 64
+
+func newSource(j *journal.Journal, agentKey []byte) *source {
+	return &source{journal: j, agentKey: agentKey, days: map[sinks.Key]normalised{}}
+}
+
+// Day implements [sinks.Source].
+func (s *source) Day(ctx context.Context, key sinks.Key) (*sinks.Day, uint64, error) {
+	date, err := window.ParseDate(key.Day)
+	if err != nil {
+		return nil, 0, err
+	}
+	day, err := s.journal.Day(ctx, journal.Key{Operation: key.Operation, Day: date})
+	if err != nil {
+		return nil, 0, err
+	}
+	s.mu.Lock()
+	known := s.days[key]
+	s.mu.Unlock()
+	if known.from != nil && known.from == day {
+		return known.day, day.Seq, nil
+	}
+	fresh, err := s.normalise(key, day, known)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.keep(key, normalised{day, fresh})
+	return fresh, day.Seq, nil
+}
+
+func (s *source) keep(key sinks.Key, n normalised) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, known := s.days[key]; !known {
+		s.order = append(s.order, key)
+	}
+	s.days[key] = n
+	if len(s.order) > sourceDays {
+		delete(s.days, s.order[0])
+		s.order = s.order[1:]
+	}
+}
+
+func (s *source) normalise(key sinks.Key, day *journal.Day, known normalised) (*sinks.Day, error) {
+	fresh := &sinks.Day{Key: key, Timezone: day.Timezone, State: schemas.Provisional}
+	if day.Grid == 0 {
+		return fresh, nil
+	}
+	zone, err := window.LoadZone(day.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("the journal's %s: %w", day.Key, err)
+	}
+	exists := map[window.Local]window.Window{}
+	for _, w := range zone.Windows(day.Day, day.Grid) {
+		exists[w.From] = w
+	}
+	fresh.Expected = len(exists)
+	fresh.Windows = make([]schemas.Window, 0, len(day.Windows))
+	var before int // index into what is known, which has the same order
+	for _, o := range day.Windows {
+		w, ok := exists[o.Local]
+		if !ok {
+			return nil, fmt.Errorf("the journal's %s has the window %s, which does not exist in %s", day.Key, o.Local, day.Timezone)
+		}
+		if known.from != nil {
+			for before < len(known.from.Windows) && known.from.Windows[before].Local < o.Local {
+				before++
+			}
+			if before < len(known.from.Windows) && same(known.from.Windows[before], o) {
+				fresh.Windows = append(fresh.Windows, known.day.Windows[before])
+				continue
+			}
+		}
+		fresh.Windows = append(fresh.Windows, s.window(w, o))
+	}
+	return fresh, nil
+}
+
+func same(a, b journal.Observation) bool {
+	return a.Local == b.Local && a.Revision == b.Revision && a.Digest == b.Digest && a.ObservedAt.Equal(b.ObservedAt)
+}
+
+func (s *source) window(w window.Window, o journal.Observation) schemas.Window {
+	t := transform.Window(o.Rows, transform.Options{Sum: o.Sum, AgentKey: s.agentKey})
+	return schemas.Window{
+		Local: o.Local.String(), Start: w.Start, End: w.End, Revision: o.Revision, Method: o.Method,
+		Cause: o.Cause, ObservedAt: o.ObservedAt, Rows: t.Rows, Rejects: t.Rejects, Dropped: t.Dropped,
+	}
+}

@@ -1,0 +1,172 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+
+	"wolkpipe/pipeline/extract"
+	"wolkpipe/schemas"
+)
+
+// Status is what an operator wants to know of a running pipeline.
+type Status struct {
+	Version    string            `json:"version"`
+	Started    time.Time         `json:"started"`
+	Operations []OperationStatus `json:"operations"`
+	Sinks      []SinkStatus      `json:"sinks"`
+	NATS       string            `json:"nats"` // state of the connection
+}
+
+// OperationStatus is an operation's polling and its rejected rows.
+type OperationStatus struct {
+	extract.Status
+	Quarantined uint64 `json:"quarantined_messages"` // in CHAT7_QUARANTINE, earlier revisions included
+}
+
+// Status tells how the pipeline stands.
+func (p *Pipeline) Status(ctx context.Context) Status {
+	s := Status{Version: p.o.Version, Started: p.started.UTC(), NATS: strings.ToLower(p.o.NATS.Status().String())}
+	for _, poller := range p.pollers {
+		op := OperationStatus{Status: poller.Status()}
+		op.Quarantined = p.quarantined(ctx, op.Operation)
+		s.Operations = append(s.Operations, op)
+	}
+	for _, w := range p.workers {
+		s.Sinks = append(s.Sinks, w.status())
+	}
+	return s
+}
+
+// quarantined counts an operation's rejected rows; 0 while NATS is away.
+func (p *Pipeline) quarantined(ctx context.Context, operation string) (n uint64) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	stream, err := p.js.Stream(ctx, schemas.QuarantineStream)
+	if err != nil {
+		return 0
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter("chat7.quarantine."+operation+".*"))
+	if err != nil {
+		return 0
+	}
+	for _, messages := range info.State.Subjects {
+		n += messages
+	}
+	return n
+}
+
+// Write lays out s for a person, as aligned tables.
+func (s Status) Write(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "wolkpipe %s, up since %s, NATS %s\n\n", s.Version, s.Started.Format(time.RFC3339), s.NATS)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "OPERATION\tSTATE\tLAST WINDOW\tLAG\tCOVERED\tMISSING\tQUOTA LEFT\tQUARANTINE")
+	for _, o := range s.Operations {
+		lag, last, quota := "-", "-", "-"
+		if o.LastWindow != "" {
+			last = strings.Replace(o.LastWindow, "T", " ", 1)
+			lag = time.Duration(o.LagSeconds * float64(time.Second)).Round(time.Second).String()
+		}
+		if o.QuotaLeft != nil {
+			quota = fmt.Sprint(*o.QuotaLeft)
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d/%d\t%d\t%s\t%d\n",
+			o.Operation, o.State, last, lag, o.Due-o.Missing, o.Due, o.Missing, quota, o.Quarantined)
+	}
+	_, _ = fmt.Fprintln(t, "\nSINK\tSTATE\tBACKLOG\tWINDOWS\tROWS\tWRITES\t\t")
+	for _, k := range s.Sinks {
+		state := "running"
+		if k.Error != "" {
+			state = "failing"
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t\t\n", k.Name, state, k.Backlog, k.Change.Windows, k.Change.Rows, k.Change.Writes)
+	}
+	_ = t.Flush()
+	for _, o := range s.Operations {
+		if o.Error == "" {
+			continue
+		}
+		until := ""
+		if o.Until != nil {
+			until = ", until " + o.Until.Format(time.RFC3339)
+		}
+		_, _ = fmt.Fprintf(w, "\n%s waits%s: %s\n", o.Operation, until, o.Error)
+	}
+	for _, k := range s.Sinks {
+		if k.Error != "" {
+			_, _ = fmt.Fprintf(w, "\n%s: %s\n", k.Name, k.Error)
+		}
+	}
+}
+
+// StatusSubject answers with the JSON of Status.
+const StatusSubject = "wolkpipe.status"
+
+// serve answers requests over NATS, as the micro service "wolkpipe".
+func (p *Pipeline) serve() (micro.Service, error) {
+	service, err := micro.AddService(p.o.NATS, micro.Config{
+		Name: "wolkpipe", Version: "1.0.0", Description: "the pipeline over wolkvox chat_7",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("offering the service wolkpipe: %w", err)
+	}
+	err = service.AddEndpoint("status", micro.HandlerFunc(func(r micro.Request) {
+		_ = r.RespondJSON(p.Status(context.Background()))
+	}), micro.WithEndpointSubject(StatusSubject))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("offering %s: %w", StatusSubject, err), service.Stop())
+	}
+	return service, nil
+}
+
+// ParseStatus reads the answer of StatusSubject.
+func ParseStatus(data []byte) (s Status, err error) {
+	if err := json.Unmarshal(data, &s); err != nil {
+		return s, fmt.Errorf("reading the status: %w", err)
+	}
+	return s, nil
+}
+
+// heartbeat notes that the process advances.
+type heartbeat struct{ last atomic.Int64 }
+
+const beatEvery = time.Second
+
+func (h *heartbeat) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		h.last.Store(time.Now().UnixNano())
+		_ = extract.System{}.Sleep(ctx, beatEvery)
+	}
+}
+
+// Alive is nil while the process advances, whatever the source, NATS or the
+// sinks do.
+func (p *Pipeline) Alive() error {
+	last := time.Unix(0, p.beat.last.Load())
+	if age := time.Since(last); age > 30*beatEvery {
+		return fmt.Errorf("the process has not advanced for %s", age.Round(time.Second))
+	}
+	return nil
+}
+
+// Ready is nil when NATS is reached and the journal answers.
+func (p *Pipeline) Ready() error {
+	if !p.o.NATS.IsConnected() {
+		return fmt.Errorf("NATS is not reached: %s", strings.ToLower(p.o.NATS.Status().String()))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if _, err := p.js.Stream(ctx, schemas.JournalStream); err != nil {
+		return fmt.Errorf("stream %s: %w", schemas.JournalStream, err)
+	}
+	return nil
+}

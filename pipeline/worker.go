@@ -1,0 +1,167 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"wolkpipe/sinks"
+)
+
+// parallel is how many days one sink converges at once: waiting for a disk
+// or a store is most of the work.
+const parallel = 4
+
+// worker brings one sink to hold what the journal says, a day at a time.
+//
+// A hint says only that a day moved. Of several hints for one day the last
+// is enough: it is acknowledged when the sink holds the day including it, and
+// the earlier ones at once, since the last, unacknowledged, comes again after
+// a crash. So a sink that is down holds up one hint a day, no more.
+type worker struct {
+	name   string
+	sink   sinks.Sink
+	source sinks.Source
+	log    *slog.Logger
+	slots  chan struct{}
+
+	mu      sync.Mutex
+	days    map[sinks.Key]*daywork
+	backlog int // windows of hints that wait
+	failure string
+	failed  time.Time
+	total   sinks.Change
+}
+
+type daywork struct {
+	turn     chan struct{} // holds one token: one convergence of a day at a time
+	done     uint64        // the journal's sequence up to which the sink held the day
+	newest   uint64        // the latest hint
+	replaced chan struct{} // closed when a newer hint comes
+	users    int
+}
+
+func newWorker(name string, sink sinks.Sink, source sinks.Source, log *slog.Logger) *worker {
+	return &worker{
+		name: name, sink: sink, source: source, log: log.With("sink", name),
+		slots: make(chan struct{}, parallel), days: map[sinks.Key]*daywork{},
+	}
+}
+
+// hint converges a day up to the journal's message seq, which tells of so
+// many windows. It returns nil early when a newer hint takes over.
+func (w *worker) hint(ctx context.Context, key sinks.Key, seq uint64, windows int) error {
+	w.mu.Lock()
+	d := w.join(key)
+	w.backlog += windows
+	if seq > d.newest {
+		if d.replaced != nil {
+			close(d.replaced)
+		}
+		d.newest, d.replaced = seq, make(chan struct{})
+	}
+	replaced := d.replaced
+	superseded := seq < d.newest
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.backlog -= windows
+		w.part(key, d)
+	}()
+	if superseded {
+		return nil
+	}
+	select {
+	case <-d.turn:
+	case <-replaced:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { d.turn <- struct{}{} }()
+	w.mu.Lock()
+	done := d.done >= seq
+	w.mu.Unlock()
+	if done {
+		return nil
+	}
+	return w.converge(ctx, key, d)
+}
+
+// sweep converges a day whatever hints have said.
+func (w *worker) sweep(ctx context.Context, key sinks.Key) error {
+	w.mu.Lock()
+	d := w.join(key)
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.part(key, d)
+	}()
+	select {
+	case <-d.turn:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { d.turn <- struct{}{} }()
+	return w.converge(ctx, key, d)
+}
+
+// join and part count who works on a day, so that its record lives no longer
+// than it is needed. w.mu is held.
+func (w *worker) join(key sinks.Key) *daywork {
+	d := w.days[key]
+	if d == nil {
+		d = &daywork{turn: make(chan struct{}, 1)}
+		d.turn <- struct{}{}
+		w.days[key] = d
+	}
+	d.users++
+	return d
+}
+
+func (w *worker) part(key sinks.Key, d *daywork) {
+	if d.users--; d.users == 0 {
+		delete(w.days, key)
+	}
+}
+
+// converge does it, with the day's turn held.
+func (w *worker) converge(ctx context.Context, key sinks.Key, d *daywork) error {
+	select {
+	case w.slots <- struct{}{}:
+		defer func() { <-w.slots }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	change, seq, err := sinks.Converge(ctx, w.sink, w.source, key)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.total.Add(change)
+	if err != nil {
+		if ctx.Err() == nil {
+			w.failure, w.failed = err.Error(), time.Now()
+		}
+		return fmt.Errorf("sink %s: %w", w.name, err)
+	}
+	d.done = max(d.done, seq)
+	w.failure = ""
+	return nil
+}
+
+// SinkStatus is what an operator wants to know of one sink.
+type SinkStatus struct {
+	Name    string       `json:"name"`
+	Backlog int          `json:"backlog_windows"` // told of by the journal and not yet held
+	Change  sinks.Change `json:"written"`         // since the process started
+	Error   string       `json:"error,omitempty"` // of the last attempt, if it failed
+}
+
+func (w *worker) status() SinkStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return SinkStatus{w.name, w.backlog, w.total, w.failure}
+}
