@@ -69,8 +69,25 @@ func (o *operation) generate(d window.Date) *day {
 			o.fate(result, e, stretches, d, fate)
 		}
 	}
-	slices.SortStableFunc(result.entries, func(a, b entry) int { return int(a.second) - int(b.second) })
+	result.entries = bySecond(result.entries)
 	return result
+}
+
+// bySecond sorts entries by counting, and keeps the order within a second.
+func bySecond(entries []entry) []entry {
+	var next [24*60*60 + 1]int32 // where the next entry of a second goes
+	for _, e := range entries {
+		next[e.second+1]++
+	}
+	for s := 1; s < len(next); s++ {
+		next[s] += next[s-1]
+	}
+	sorted := make([]entry, len(entries))
+	for _, e := range entries {
+		sorted[next[e.second]] = e
+		next[e.second]++
+	}
+	return sorted
 }
 
 // fate decides what becomes of e and adds it, and what comes with it, to result.

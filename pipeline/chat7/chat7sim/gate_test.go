@@ -49,7 +49,7 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("31 days and a second: HTTP %d", a.status)
 	}
 	st := sim.Stats()
-	if st.Strangers["no_token"] != 1 || st.Strangers["bad_token"] != 1 || st.Operations["ventas"].Calls["chat_7"][chat7sim.BadRequest] != 3 {
+	if st.Strangers["no_token"] != 1 || st.Strangers["bad_token"] != 1 || st.Operations["ventas"].Calls["chat_7"][chat7sim.BadRequest] != 4 {
 		t.Errorf("%+v", st)
 	}
 }
