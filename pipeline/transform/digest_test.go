@@ -67,14 +67,14 @@ func TestDigest(t *testing.T) {
 
 func TestAgentKey(t *testing.T) {
 	rows := raws(`{"interactions":1,"agent_name":"Jose\u0301","cod_act":"2"}`, `{"interactions":2,"agent_name":"José","cod_act":"1"}`,
-		`{"interactions":3,"agent_name":"Jos&eacute;","cod_act":"1"}`, `{"interactions":4}`)
+		`{"interactions":3,"agent_name":"Jos&eacute;","cod_act":"1"}`, `{"interactions":4}`, `{"interactions":6,"agent_name":"Ana"}`)
 	s := Window(rows, Options{AgentKey: []byte("key")})
 	mac := func(name string) string {
 		h := hmac.New(sha256.New, []byte("key"))
 		h.Write([]byte(name))
 		return hex.EncodeToString(h.Sum(nil))[:32]
 	}
-	want := []schemas.Row{{Agent: mac("José"), Code: "1", Interactions: 5}, {Agent: mac("José"), Code: "2", Interactions: 1}, {Agent: mac(""), Interactions: 4}}
+	want := []schemas.Row{{Agent: mac("José"), Code: "1", Interactions: 5}, {Agent: mac("José"), Code: "2", Interactions: 1}, {Agent: mac(""), Interactions: 4}, {Agent: mac("Ana"), Interactions: 6}}
 	slices.SortFunc(want, schemas.Row.Compare)
 	if !slices.Equal(s.Rows, want) || s.Merged != 1 {
 		t.Errorf("got %+v, want %+v", s.Rows, want)

@@ -92,43 +92,6 @@ func (p *parser) fields(raw []byte) (fields [len(names)][]byte, reason string) {
 
 func twice(key string) string { return excerpt(strconv.Quote(key)) + " stands twice in the row" }
 
-// skipSpace is the index from i on of the first byte that is not JSON's space.
-func skipSpace(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
-		i++
-	}
-	return i
-}
-
-// valueEnd is the index after the value that begins at i in valid JSON.
-func valueEnd(b []byte, i int) int {
-	depth := 0
-	for ; ; i++ {
-		switch b[i] {
-		case '"':
-			for i++; b[i] != '"'; i++ {
-				if b[i] == '\\' {
-					i++
-				}
-			}
-		case '{', '[':
-			depth++
-			continue
-		case '}', ']':
-			depth--
-		case ' ', '\n', '\r', '\t', ',', ':':
-			continue
-		default: // a number or a literal
-			for i+1 < len(b) && !strings.ContainsRune(" \n\r\t,:}]", rune(b[i+1])) {
-				i++
-			}
-		}
-		if depth == 0 {
-			return i + 1
-		}
-	}
-}
-
 // name reads a name or description and normalises it. Missing and null are "".
 func (p *parser) name(value []byte) (s, reason string) {
 	if value == nil {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"html"
 	"unicode"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -124,71 +123,4 @@ func decodeEntity(s string) (string, bool) {
 	// the beginning of s was one, as in "&notit;".
 	ok := decoded != s && decoded != "\uFFFD" && utf8.RuneCountInString(decoded) <= 2
 	return decoded, ok
-}
-
-// unquote gives the text of a valid JSON string, until p's next use. It is not
-// ok if a \u escape is half of a character.
-func (p *parser) unquote(quoted []byte) (text []byte, ok bool) {
-	b := quoted[1 : len(quoted)-1]
-	at := bytes.IndexByte(b, '\\')
-	if at < 0 {
-		return b, true
-	}
-	ok = true
-	out := p.text[:0]
-	for at >= 0 {
-		out = append(out, b[:at]...)
-		c := b[at+1]
-		b = b[at+2:]
-		switch c {
-		case 'b':
-			c = '\b'
-		case 'f':
-			c = '\f'
-		case 'n':
-			c = '\n'
-		case 'r':
-			c = '\r'
-		case 't':
-			c = '\t'
-		case 'u':
-			r := hex4(b)
-			b = b[4:]
-			if utf16.IsSurrogate(r) {
-				r2 := unicode.ReplacementChar
-				if len(b) >= 6 && b[0] == '\\' && b[1] == 'u' {
-					r2 = utf16.DecodeRune(r, hex4(b[2:]))
-				}
-				if r2 == unicode.ReplacementChar {
-					ok = false
-				} else {
-					b = b[6:]
-				}
-				r = r2
-			}
-			out = utf8.AppendRune(out, r)
-			at = bytes.IndexByte(b, '\\')
-			continue
-		}
-		out = append(out, c)
-		at = bytes.IndexByte(b, '\\')
-	}
-	p.text = append(out, b...)
-	return p.text, ok
-}
-
-// hex4 reads the four hex digits of a valid \u escape.
-func hex4(b []byte) (r rune) {
-	for _, c := range b[:4] {
-		switch {
-		case c <= '9':
-			c -= '0'
-		case c <= 'F':
-			c -= 'A' - 10
-		default:
-			c -= 'a' - 10
-		}
-		r = r<<4 | rune(c)
-	}
-	return r
 }

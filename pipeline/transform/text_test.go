@@ -32,6 +32,8 @@ func TestNormalise(t *testing.T) {
 		{"entity of white space", "&nbsp;A&nbsp;&Tab;B&NewLine;", "A B"},
 		{"entity of a zero-width character", "A&zwj;B&#x200B;", "AB"},
 		{"outer white space", " \t\r\n A \u3000", "A"},
+		{"a space before", " A", "A"},
+		{"a space behind", "A ", "A"},
 		{"only white space", " \u00A0\u2028 ", ""},
 		{"inner white space", "A  B\tC\r\nD\u00A0\u2003E\vF\fG\u0085H", "A B C D E F G H"},
 		{"control characters", "A\x00\x1b\x7f\u0080B", "AB"},

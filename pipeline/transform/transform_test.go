@@ -76,6 +76,7 @@ func TestWindow(t *testing.T) {
 		{name: "codes told apart by zeros", rows: []string{`{"interactions":1,"cod_act":"0012"}`, `{"interactions":2,"cod_act":"12"}`, `{"interactions":4,"cod_act":12}`},
 			want: "|0012|none|1\n|12|none|6\nmerged 1"},
 		{name: "unknown keys", rows: []string{`{"interactions":1,"Interactions":{"interactions":7},"AGENT_NAME":["x"],"more":null}`}, want: "||none|1"},
+		{name: "unknown keys in escapes", rows: []string{`{"\u0078":1,"interactions":1,"\u0079":1,"\u007a":1}`}, want: "||none|1"},
 		{name: "keys in escapes", rows: []string{`{"interaction\u0073":1,"agent\u005fname":"A\/\u00f1\ud83d\ude00"}`}, want: "A/ñ😀||none|1"},
 
 		{name: "alike to the byte", rows: []string{`{"interactions":2}`, `{"interactions":2}`, `{"interactions":2}`}, want: "||none|2\ndropped 2"},
