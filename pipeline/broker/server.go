@@ -22,6 +22,7 @@ type Server struct {
 	log    *slog.Logger
 	lock   *folderLock
 	nats   *server.Server
+	gate   *nats.Conn // nil unless connections without credentials are let in
 	url    string
 }
 
@@ -66,6 +67,14 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	if err := s.start(ctx, opts); err != nil {
 		return nil, err
+	}
+	if o.Anonymous {
+		if s.gate, err = s.Connect("wolkpipe gate"); err != nil {
+			return nil, err
+		}
+		if err := openGate(s.gate); err != nil {
+			return nil, err
+		}
 	}
 	if opts.DontListen {
 		return s, nil
@@ -167,6 +176,9 @@ func (s *Server) Connect(name string) (*nats.Conn, error) {
 // Close stops the server, waits until its streams are closed, and lets go of
 // the data folder. Connections to it end; close them first.
 func (s *Server) Close() {
+	if s.gate != nil {
+		s.gate.Close()
+	}
 	if s.nats != nil {
 		s.nats.Shutdown()
 		s.nats.WaitForShutdown()
