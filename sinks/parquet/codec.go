@@ -56,9 +56,10 @@ func (c *codec[R]) encode(records []R) ([]byte, error) {
 // errUnreadable means that an object is not one of ours, or damaged.
 var errUnreadable = errors.New("not a readable Parquet file of this dataset")
 
-// batch is how many records are read at a time: memory grows with the records
-// that are there, not with what a damaged footer claims.
-const batch = 4096
+const (
+	batch   = 128     // records read at a time: the reader's rows are reused for the next
+	reserve = 1 << 16 // records made room for at once, whatever a damaged footer claims
+)
 
 // decode reads an object, sorts its records, and names the columns in it that
 // the schema does not know. Its errors are errUnreadable.
@@ -79,9 +80,10 @@ func (c *codec[R]) decode(data []byte) (records []R, unknown []string, err error
 	reader := parquet.NewGenericReader[R](file, c.schema)
 	defer func() { _ = reader.Close() }()
 	want := file.NumRows()
+	records = make([]R, 0, min(max(want, 0), reserve))
 	for {
-		records = slices.Grow(records, int(min(max(want-int64(len(records)), 1), batch)))
-		n, err := reader.Read(records[len(records):cap(records)])
+		records = slices.Grow(records, 1)
+		n, err := reader.Read(records[len(records):min(len(records)+batch, cap(records))])
 		records = records[:len(records)+n]
 		if errors.Is(err, io.EOF) {
 			break

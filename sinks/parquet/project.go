@@ -2,10 +2,10 @@ package parquet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"wolkpipe/schemas"
 	"wolkpipe/sinks"
 )
 
@@ -38,17 +38,21 @@ func project(day *sinks.Day) ([]window, error) {
 		}
 		from := len(records)
 		for j := range w.Rows {
-			if err := check(w.Rows, j); err != nil {
-				return nil, fmt.Errorf("window %s: %w", w.Local, err)
-			}
 			r := &w.Rows[j]
+			if !utf8.ValidString(r.Agent) || !utf8.ValidString(r.Code) || r.Description != nil && !utf8.ValidString(*r.Description) {
+				return nil, fmt.Errorf("window %s: row (%q, %q) is not UTF-8", w.Local, r.Agent, r.Code)
+			}
 			records = append(records, RowRecord{
 				WindowStart: instant(w.Start), WindowEnd: instant(w.End), WindowLocal: local, Timezone: day.Timezone,
 				Agent: r.Agent, Code: r.Code, Description: r.Description, Interactions: r.Interactions,
 				Method: w.Method, ObservedAt: instant(w.ObservedAt),
 			})
 		}
-		windows[i] = window{local, instant(w.ObservedAt), records[from:len(records):len(records)], [1]WindowRecord{{
+		rows := records[from:len(records):len(records)]
+		if err := arrange(rows); err != nil {
+			return nil, err
+		}
+		windows[i] = window{local, instant(w.ObservedAt), rows, [1]WindowRecord{{
 			WindowStart: instant(w.Start), WindowEnd: instant(w.End), WindowLocal: local, Timezone: day.Timezone,
 			ObservedAt: instant(w.ObservedAt), Method: w.Method, State: day.State,
 			RowCount: int64(len(w.Rows)), Interactions: w.Interactions(),
@@ -58,13 +62,15 @@ func project(day *sinks.Day) ([]window, error) {
 	return windows, nil
 }
 
-func check(rows []schemas.Row, i int) error {
-	r := &rows[i]
-	if i > 0 && rows[i-1].Compare(*r) >= 0 {
-		return fmt.Errorf("row (%q, %q) is told after (%q, %q)", r.Agent, r.Code, rows[i-1].Agent, rows[i-1].Code)
+// arrange sorts the records of a window; a key that stands twice is an error.
+func arrange(rows []RowRecord) error {
+	if !slices.IsSortedFunc(rows, RowRecord.compare) {
+		slices.SortFunc(rows, RowRecord.compare)
 	}
-	if !utf8.ValidString(r.Agent) || !utf8.ValidString(r.Code) || r.Description != nil && !utf8.ValidString(*r.Description) {
-		return fmt.Errorf("row (%q, %q) is not UTF-8", r.Agent, r.Code)
+	for i := 1; i < len(rows); i++ {
+		if r := &rows[i]; rows[i-1].compare(*r) == 0 {
+			return fmt.Errorf("window %s: row (%q, %q) stands twice", r.WindowLocal, r.Agent, r.Code)
+		}
 	}
 	return nil
 }

@@ -289,12 +289,12 @@ func TestRepairsCoverage(t *testing.T) {
 func TestBadDays(t *testing.T) {
 	s := openMem(t)
 	bad := map[string]*sinks.Day{
-		`"" is not a window of that day`:                                      day(schemas.Window{}),
-		`"2026-11-02T00:00:00" is not a window of that day`:                   day(win(288, 1)),
-		`window 2026-11-01T00:00:00 is told after 2026-11-01T00:05:00`:        day(win(1, 1), win(0, 1)),
-		`window 2026-11-01T00:00:00 is told after 2026-11-01T00:00:00`:        day(win(0, 1), win(0, 1)),
-		`window 2026-11-01T00:00:00: row ("A", "1") is told after ("A", "1")`: day(win(0, 1, row("A", "1", 1), row("A", "1", 2))),
-		`window 2026-11-01T00:00:00: row ("A\xff", "1") is not UTF-8`:         day(win(0, 1, row("A\xff", "1", 1))),
+		`"" is not a window of that day`:                               day(schemas.Window{}),
+		`"2026-11-02T00:00:00" is not a window of that day`:            day(win(288, 1)),
+		`window 2026-11-01T00:00:00 is told after 2026-11-01T00:05:00`: day(win(1, 1), win(0, 1)),
+		`window 2026-11-01T00:00:00 is told after 2026-11-01T00:00:00`: day(win(0, 1), win(0, 1)),
+		`window 2026-11-01T00:00:00: row ("A", "1") stands twice`:      day(win(0, 1, row("A", "1", 1), row("B", "1", 2), row("A", "1", 2))),
+		`window 2026-11-01T00:00:00: row ("A\xff", "1") is not UTF-8`:  day(win(0, 1, row("A\xff", "1", 1))),
 	}
 	for want, d := range bad {
 		_, err := offer(t.Context(), s, d)
