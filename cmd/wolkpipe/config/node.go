@@ -22,7 +22,7 @@ type value struct {
 }
 
 // wantText refuses what YAML does not read as text.
-func (v value) wantText() error {
+func (v value) wantText() *flaw {
 	switch v.tag {
 	case "", "!!str":
 		return nil
@@ -237,21 +237,21 @@ func (s section) items(name, mend string) (items []*yaml.Node, ok bool) {
 
 // read gives what parse makes of a key's value; def where the key is not
 // given, or its value is wrong and reported.
-func read[T any](s section, name string, def T, parse func(value) (T, error)) T {
+func read[T any](s section, name string, def T, parse func(value) (T, *flaw)) T {
 	v, ok := s.scalar(name)
 	if !ok {
 		return def
 	}
-	parsed, err := parse(v)
-	if err != nil {
-		s.fault(v.at, name, err)
+	parsed, bad := parse(v)
+	if bad != nil {
+		s.fault(v.at, name, bad)
 		return def
 	}
 	return parsed
 }
 
 // required is read for a key that has no default; mend says what to write.
-func required[T any](s section, name, mend string, parse func(value) (T, error)) T {
+func required[T any](s section, name, mend string, parse func(value) (T, *flaw)) T {
 	var zero T
 	if !s.has(name) {
 		s.problem(name, mend, "is missing")
@@ -260,9 +260,8 @@ func required[T any](s section, name, mend string, parse func(value) (T, error))
 	return read(s, name, zero, parse)
 }
 
-// fault reports a parser's error.
-func (s section) fault(at place, name string, err error) {
-	f := err.(*flaw) // parsers give nothing else
+// fault reports what a parser found.
+func (s section) fault(at place, name string, f *flaw) {
 	s.problemAt(at, name, f.mend, "%s", f.what)
 }
 
@@ -284,36 +283,4 @@ func kindOf(n *yaml.Node) string {
 		return "empty"
 	}
 	return "a single value"
-}
-
-// nearest is the known word that a misspelt one most likely means, or "".
-func nearest(word string, known []string) string {
-	best, least := "", max(1, len(word)/3)+1
-	for _, k := range known {
-		if d := distance(strings.ToLower(word), k); d < least {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// distance is the number of letters to insert, delete or replace to make b
-// of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

@@ -55,8 +55,6 @@ func (e Errors) sorted() error {
 // flaw is what a parser finds wrong with a value, told by [read] of its key.
 type flaw struct{ what, mend string }
 
-func (f *flaw) Error() string { return f.what + ": " + f.mend }
-
 // wrong makes a flaw: "window" + " " + "is not a duration" + ": " + mend.
 func wrong(mend, format string, args ...any) *flaw {
 	return &flaw{fmt.Sprintf(format, args...), mend}

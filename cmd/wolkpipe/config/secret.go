@@ -100,9 +100,9 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // parseSecret reads a reference; paths are relative to dir. Its flaws never
 // show the value, which may be the secret itself, put there by mistake.
-func parseSecret(v value, dir, example string, urls bool) (Secret, error) {
+func parseSecret(v value, dir, example string, urls bool) (Secret, *flaw) {
 	mend := "keep it in a variable and write env:" + example + ", or in a file and write file:PATH"
-	if err := v.wantText(); err != nil {
+	if v.wantText() != nil {
 		return Secret{}, wrong(mend, "is not a reference to a secret")
 	}
 	text := strings.TrimSpace(v.text)

@@ -35,7 +35,7 @@ func (s section) child(name string, known ...string) section {
 }
 
 func (r *reader) agentKey(s section) Secret {
-	key := read(s, "agent_key", Secret{}, emptyOr(func(v value) (Secret, error) {
+	key := read(s, "agent_key", Secret{}, emptyOr(func(v value) (Secret, *flaw) {
 		return parseSecret(v, r.dir, "AGENT_KEY", false)
 	}))
 	r.reference(s, "agent_key", key)
@@ -49,7 +49,7 @@ func (r *reader) reference(s section, name string, secret Secret) {
 	}
 }
 
-func parsePath(v value) (string, error) {
+func parsePath(v value) (string, *flaw) {
 	if v.text == "" {
 		return "", wrong("write a path", "is empty")
 	}
@@ -157,7 +157,7 @@ func (r *reader) operation(s section) Operation {
 		Name:   required(s, "name", "write one such as ventas: it becomes part of subjects and paths", parseName),
 		Server: read(s, "server", "", parseServer),
 		URL:    read(s, "url", "", emptyOr(parseBaseURL)),
-		Token: required(s, "token", "write env:NAME, file:PATH or a runtimevar URL", func(v value) (Secret, error) {
+		Token: required(s, "token", "write env:NAME, file:PATH or a runtimevar URL", func(v value) (Secret, *flaw) {
 			return parseSecret(v, r.dir, "WOLKVOX_TOKEN", true)
 		}),
 		Timezone:   required(s, "timezone", "write the IANA name of the server's, such as America/Bogota", parseZone),
@@ -181,8 +181,8 @@ func (r *reader) operation(s section) Operation {
 }
 
 // emptyOr lets an empty value mean that there is none.
-func emptyOr[T any](parse func(value) (T, error)) func(value) (T, error) {
-	return func(v value) (T, error) {
+func emptyOr[T any](parse func(value) (T, *flaw)) func(value) (T, *flaw) {
+	return func(v value) (T, *flaw) {
 		if v.text == "" && v.wantText() == nil {
 			var none T
 			return none, nil
@@ -204,9 +204,9 @@ func settle(s section) []time.Duration {
 			s.problemAt(at, "settle", mend, "holds %s, where a duration belongs", kindOf(n))
 			return nil
 		}
-		age, err := parseDuration(value{at, n.Value, n.ShortTag()})
-		if err != nil {
-			s.fault(at, "settle", err)
+		age, bad := parseDuration(value{at, n.Value, n.ShortTag()})
+		if bad != nil {
+			s.fault(at, "settle", bad)
 			return nil
 		}
 		if age <= 0 || len(ages) > 0 && age <= ages[len(ages)-1] {
@@ -280,7 +280,7 @@ func (r *reader) sink(s section, lake string) Sink {
 	return sink
 }
 
-func parseKind(v value) (string, error) {
+func parseKind(v value) (string, *flaw) {
 	if v.text == "iceberg" {
 		return "", wrong("write parquet, which every engine reads", "iceberg is not available yet")
 	}
@@ -288,12 +288,12 @@ func parseKind(v value) (string, error) {
 }
 
 // parseTTL takes 0, or what the server can keep: whole seconds.
-func parseTTL(v value) (time.Duration, error) {
+func parseTTL(v value) (time.Duration, *flaw) {
 	const mend = "write 0 for ever, or a duration such as 2160h"
-	d, err := parseDuration(v)
+	d, bad := parseDuration(v)
 	switch {
-	case err != nil:
-		return 0, err
+	case bad != nil:
+		return 0, bad
 	case d < 0 || d%time.Second != 0:
 		return 0, wrong(mend, "%s is not a whole number of seconds from 1s, nor 0", quote(v.text))
 	}
