@@ -2,6 +2,7 @@ package parquet
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -69,6 +70,9 @@ func (c *codec[R]) decode(data []byte) (records []R, unknown []string, err error
 			records, unknown, err = nil, nil, fmt.Errorf("%w: %v", errUnreadable, p)
 		}
 	}()
+	if err := checkFooter(data); err != nil {
+		return nil, nil, err
+	}
 	file, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)),
 		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
@@ -99,6 +103,20 @@ func (c *codec[R]) decode(data []byte) (records []R, unknown []string, err error
 		slices.SortStableFunc(records, R.compare)
 	}
 	return records, unknown, nil
+}
+
+// checkFooter checks the length that the end of a file claims for its footer:
+// the reader would make room for it, up to 4 GiB, before it finds it false.
+func checkFooter(data []byte) error {
+	const magic = "PAR1"
+	end := len(data) - len(magic)
+	if len(data) < len(magic)+4+len(magic) || string(data[end:]) != magic {
+		return fmt.Errorf("%w: it does not end as one", errUnreadable)
+	}
+	if n := binary.LittleEndian.Uint32(data[end-4:]); int64(n) > int64(end-4-len(magic)) {
+		return fmt.Errorf("%w: %d bytes cannot hold its footer of %d", errUnreadable, len(data), n)
+	}
+	return nil
 }
 
 // compare checks that every column of the schema is in the file with its
