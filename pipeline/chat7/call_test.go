@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -54,6 +55,36 @@ func TestTimeout(t *testing.T) {
 		if errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("after %q: the client's own limit passes for the caller's", begin)
 		}
+	}
+}
+
+// silent is a transport that never answers and tells nothing of connections.
+type silent struct{}
+
+func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func TestTimeoutCoversTheCall(t *testing.T) {
+	for given, want := range map[time.Duration]time.Duration{0: time.Minute, 5 * time.Second: 5 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			client := clientOf(t, "http://h", func(o *Options) {
+				o.Transport, o.Timeout = silent{}, given
+				o.Token = func(context.Context) (string, error) {
+					time.Sleep(2 * time.Second) // of the bubble's clock
+					return secret, nil
+				}
+			})
+			began := time.Now()
+			_, err := client.Rows(t.Context(), noon)
+			if !failureOf(t, err, Timeout).Open() {
+				t.Error("not open")
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("gave up after %v, want %v", took, want)
+			}
+		})
 	}
 }
 

@@ -53,6 +53,8 @@ var oddities = []struct {
 	{"list", 200, `[]`, "transient"},
 	{"list of an envelope", 200, `[{"code":404,"msg":""}]`, "transient"},
 	{"cut list", 200, `[1,{"code":404,"msg":""}`, "transient"},
+	{"cut list behind a mark", 200, "\ufeff" + `[1,{"code":404,"msg":""}`, "transient"},
+	{"broken wrapper behind a mark", 200, " \ufeff" + `{"a" "b",{"code":404,"msg":"","data":[]}`, "transient"},
 	{"text", 200, `"{"code":404,"msg":""}`, "transient"},
 	{"page", 200, `<!DOCTYPE html><html><body>Login</body></html>`, "transient"},
 	{"page with an envelope", 200, `<HTML><p>{"code":404,"msg":""}`, "transient"},
