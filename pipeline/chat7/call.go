@@ -77,7 +77,11 @@ func (c *Client) exchange(parent context.Context, path, query string) (token str
 	// all, and put the URL into its errors.
 	response, err := c.options.Transport.RoundTrip(request)
 	if err != nil {
-		return token, answer{}, c.lost(parent, ctx, scrub(err, token), sent.open())
+		err = scrub(err, token)
+		if sent.open() {
+			err = fmt.Errorf("the connection was lost before an answer: %w", err)
+		}
+		return token, answer{}, c.lost(parent, ctx, err, sent.open())
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := readBody(response, c.options.MaxBytes)

@@ -45,7 +45,8 @@ func judgeEnvelope(status int, e *envelope, unreadable error, fail *Error) (*env
 	switch {
 	case unreadable != nil:
 		fail.Err = unreadable
-		if status == http.StatusNotFound || errors.Is(unreadable, errPage) {
+		foreign := errors.Is(unreadable, errNoBody) || errors.Is(unreadable, errNotJSON)
+		if errors.Is(unreadable, errPage) || foreign && status == http.StatusNotFound {
 			fail.Hint = hintServer
 		}
 		return nil, fail
