@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -166,17 +165,5 @@ func quietly(t *testing.T, violations <-chan error) {
 		default:
 			return
 		}
-	}
-}
-
-// barred tells that a request got no useful answer.
-func barred(t *testing.T, nc *nats.Conn, subject, body string) {
-	t.Helper()
-	m, err := nc.Request(subject, []byte(body), 200*time.Millisecond)
-	if err == nil {
-		t.Errorf("%s was answered: %s", subject, m.Data)
-	}
-	if err != nil && !errors.Is(err, nats.ErrTimeout) && !errors.Is(err, nats.ErrNoResponders) && !errors.Is(err, nats.ErrPermissionViolation) {
-		t.Errorf("%s: %v", subject, err)
 	}
 }

@@ -38,6 +38,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("starting the embedded NATS server: %w", err)
+	}
 	if o.Dir == "" {
 		return nil, errors.New("the embedded NATS server has no data folder: set `data`")
 	}
