@@ -25,8 +25,12 @@ func watch(loc *time.Location, d Date, r reach) *face {
 	for i := range f.first {
 		f.first[i], f.last[i] = never, never
 	}
+	var shift int64
 	for unix := int64(d.Start()) - r.most; unix < int64(d.End())-r.least; unix++ {
-		second := unix + offset(loc, unix) - int64(d.Start())
+		if unix%60 == 0 || shift == 0 { // since 1970 clocks have changed at whole minutes only
+			shift = offset(loc, unix) - int64(d.Start())
+		}
+		second := unix + shift
 		if second < 0 || second >= daySeconds {
 			continue
 		}
@@ -41,9 +45,10 @@ func watch(loc *time.Location, d Date, r reach) *face {
 // windows are the windows of a day, read off its face.
 func (f *face) windows(loc *time.Location, d Date, g Grid) []Window {
 	var all []Window
-	for from := int64(0); from < daySeconds; from += g.Seconds() {
+	length := g.Seconds()
+	for from := int64(0); from < daySeconds; from += length {
 		var first, last int64 = never, never // seconds of the face
-		for s := from; s < from+g.Seconds(); s++ {
+		for s := from; s < from+length; s++ {
 			if f.first[s] == never {
 				continue
 			}
@@ -55,7 +60,7 @@ func (f *face) windows(loc *time.Location, d Date, g Grid) []Window {
 		if first == never {
 			continue
 		}
-		r := Range{d.Start() + Local(from), d.Start() + Local(from+g.Seconds())}
+		r := Range{d.Start() + Local(from), d.Start() + Local(from+length)}
 		all = append(all, Window{r, time.Unix(f.first[first], 0).In(loc), time.Unix(f.last[last]+1, 0).In(loc)})
 	}
 	return all

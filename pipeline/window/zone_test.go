@@ -58,7 +58,7 @@ func checkDay(t rapid.TB, z Zone, d Date, f *face, g Grid) {
 	if !slices.EqualFunc(got, want, sameWindow) {
 		t.Fatalf("%v on %v by %v: %s", z, d, g, firstDifference(got, want))
 	}
-	tiles := make([]int, daySeconds) // windows that hold each second of the face
+	tiles := make([]uint8, daySeconds) // windows that hold each second of the face
 	for i, w := range got {
 		if i > 0 && got[i-1].To > w.From {
 			t.Fatalf("%v on %v: %v overlaps %v", z, d, got[i-1].Range, w.Range)
