@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -68,10 +69,25 @@ func (d *delivery) ack() error {
 }
 
 func (d *delivery) nack() error {
-	if delay := d.sub.o.NackDelay(d.meta.NumDelivered); delay > 0 {
+	delay := d.sub.o.NackDelay(d.meta.NumDelivered)
+	switch {
+	case d.sub.o.DoubleAck:
+		return d.doubleNack(delay)
+	case delay > 0:
 		return d.msg.NakWithDelay(delay)
 	}
 	return d.msg.Nak()
+}
+
+// doubleNack nacks as the client library does, and waits for the server to
+// confirm it, which the library only does for acks.
+func (d *delivery) doubleNack(delay time.Duration) error {
+	body := "-NAK"
+	if delay > 0 {
+		body = fmt.Sprintf(`-NAK {"delay": %d}`, delay.Nanoseconds())
+	}
+	_, err := d.sub.js.Conn().Request(d.msg.Reply(), []byte(body), d.sub.js.Options().DefaultTimeout)
+	return err
 }
 
 // report logs what could not be told to the server. It does no harm: the

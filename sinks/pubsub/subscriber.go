@@ -30,9 +30,9 @@ type SubscriberOptions struct {
 
 	// Concurrency is how many messages a subscription has at a time that
 	// are neither acked nor nacked; 0 means 1. Messages are handed out in
-	// the order in which the server delivers them. With 1, a single
-	// subscription and no NackDelay that is the stream's order, nacked
-	// messages included.
+	// the order in which the server delivers them. With 1, DoubleAck, a
+	// NackDelay of 0 and a single subscription that is the stream's order,
+	// nacked messages included.
 	Concurrency int
 
 	// AckWait is how long the server waits for a sign of life before it
@@ -43,8 +43,8 @@ type SubscriberOptions struct {
 	// it was delivered, from 1; nil: 100 ms, doubling up to 30 s.
 	NackDelay func(delivered uint64) time.Duration
 
-	// DoubleAck waits for the server to confirm an ack before the next
-	// message is asked for.
+	// DoubleAck waits for the server to confirm an ack or nack before its
+	// place goes to the next message.
 	DoubleAck bool
 
 	// CloseTimeout is how long Close, or the end of Subscribe's context,
