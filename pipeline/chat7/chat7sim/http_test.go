@@ -70,6 +70,13 @@ func TestStatsAndIndex(t *testing.T) {
 		st.Operations["soporte"].Calls["token_info"]["ok"] != 1 || st.Tokens["sim-ventas"].MaxInFlight != 1 {
 		t.Errorf("%+v", st)
 	}
+	for _, m := range []map[string]int64{sim.Stats().Operations["ventas"].Days, sim.Stats().Operations["ventas"].QuotaSpent, sim.Stats().Operations["ventas"].Faults, sim.Stats().Strangers} {
+		m["scribble"] = 1
+	}
+	sim.Stats().Operations["ventas"].Calls["chat_7"]["scribble"] = 1
+	if after := get(sim, "/stats", "").body; strings.Contains(after, "scribble") {
+		t.Errorf("Stats gives its own maps away: %s", after)
+	}
 	index := get(sim, "/", "").body
 	for _, want := range []string{"simulator", "soporte", "America/Santiago", "sim-ventas", "/truth", "last second included"} {
 		if !strings.Contains(index, want) {
