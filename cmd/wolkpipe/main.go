@@ -40,7 +40,7 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 	}
-	root.AddCommand(newDemoCommand(), newRunCommand(), newStatusCommand(), newTailCommand(), newCheckCommand(), newVersionCommand())
+	root.AddCommand(newDemoCommand(), newRunCommand(), newStatusCommand(), newTailCommand(), newSimCommand(), newCheckCommand(), newVersionCommand())
 	return root
 }
 

@@ -88,6 +88,8 @@ func (p *Poller) Run(ctx context.Context) error {
 			if err := p.flush(ctx); err != nil {
 				return stopped(ctx, err)
 			}
+			p.counted = time.Time{}
+			p.count()
 			_ = p.Clock.Sleep(ctx, wake.Sub(p.Clock.Now()))
 			continue
 		}
