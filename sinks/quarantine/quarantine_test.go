@@ -177,7 +177,7 @@ func TestBatchesAreBoundInBytes(t *testing.T) {
 }
 
 func TestOpenNamesTheMend(t *testing.T) {
-	server := startServer(t)
+	server := startServer(t, 2*maxMessage-1)
 	js := connect(t, server)
 	expect := func(hint string) {
 		t.Helper()
@@ -194,6 +194,10 @@ func TestOpenNamesTheMend(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("--allow-batch")
+	if _, err := js.UpdateStream(t.Context(), streamConfig()); err != nil {
+		t.Fatal(err)
+	}
+	expect("max_payload to 1048576")
 }
 
 // What a stranger put on the subject stops the day, and says how to go on.
@@ -239,5 +243,28 @@ func TestPurge(t *testing.T) {
 	commit(t, sink, day)
 	if got := readAll(t, js, subject); len(got) != 1 || string(got[0].Raw) != `"b"` {
 		t.Errorf("after a purge the stream holds %v, want the row b", data(got))
+	}
+}
+
+// The message of the guard is deleted and others come after it: the read does
+// not wait for it, and the guard refuses what is published.
+func TestGuardIsDeleted(t *testing.T) {
+	server, js := newStream(t)
+	sink := open(t, server, nil)
+	commit(t, sink, fold(win(0, 1, "a", "b")))
+	stale, err := sink.Load(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit(t, sink, fold(win(0, 2, "c")))
+	stream, err := js.Stream(t.Context(), schemas.QuarantineStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.DeleteMsg(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stale.Commit(t.Context(), fold(win(0, 1, "a", "b"))); !errors.Is(err, sinks.ErrConflict) {
+		t.Errorf("Commit gave %v, want ErrConflict", err)
 	}
 }

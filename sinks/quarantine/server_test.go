@@ -17,11 +17,12 @@ var key = sinks.Key{Operation: "ventas", Day: "2026-11-01"}
 
 const subject = "chat7.quarantine.ventas.20261101"
 
-// startServer starts a server with an empty JetStream.
-func startServer(t testing.TB) *server.Server {
+// startServer starts a server with an empty JetStream that takes messages of
+// so many bytes.
+func startServer(t testing.TB, payload int32) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
+		Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, MaxPayload: payload,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +61,7 @@ func streamConfig() jetstream.StreamConfig {
 // newStream starts a server with an empty stream.
 func newStream(t testing.TB) (*server.Server, jetstream.JetStream) {
 	t.Helper()
-	s := startServer(t)
+	s := startServer(t, 1<<20)
 	js := connect(t, s)
 	if _, err := js.CreateStream(t.Context(), streamConfig()); err != nil {
 		t.Fatal(err)
