@@ -39,10 +39,8 @@ type Options struct {
 
 // Operation is one operation to keep covered.
 type Operation struct {
-	Name   string // part of subjects and paths
-	URL    string // of its source
-	Token  func(context.Context) (string, error)
-	Client *chat7.Client
+	Name   string        // part of subjects and paths
+	Source chat7.Options // where and with which token it is asked
 	Zone   window.Zone
 	Grid   window.Grid
 	Delay  time.Duration
@@ -98,11 +96,15 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.pollers = append(p.pollers, extract.New(extract.Options{
-			Operation: op.Name, URL: op.URL, Token: op.Token, Client: op.Client, Sum: op.Sum, Quota: op.Quota,
+		poller, err := extract.New(extract.Options{
+			Operation: op.Name, Source: op.Source, Sum: op.Sum, Quota: op.Quota,
 			Live:  plan.Live{Zone: op.Zone, Grid: op.Grid, Delay: op.Delay, Since: since},
 			Gates: gates, Journal: p.journal, Clock: o.Clock, Metrics: metrics, Log: o.Log,
-		}))
+		})
+		if err != nil {
+			return nil, fmt.Errorf("operation %s: %w", op.Name, err)
+		}
+		p.pollers = append(p.pollers, poller)
 	}
 	source := newSource(p.journal, o.AgentKey)
 	for _, s := range o.Sinks {

@@ -240,12 +240,8 @@ func (r *rig) pipeline() *Pipeline {
 		if r.client != nil {
 			r.client(&options)
 		}
-		client, err := chat7.New(options)
-		if err != nil {
-			r.t.Fatal(err)
-		}
 		o.Operations = append(o.Operations, Operation{
-			Name: op.Name, URL: r.http.URL, Token: token, Client: client, Zone: zone, Grid: grid,
+			Name: op.Name, Source: options, Zone: zone, Grid: grid,
 			Delay: r.delay, Since: &r.since, Quota: 1 << 40,
 		})
 	}

@@ -133,6 +133,7 @@ func (d *demo) configPath() string { return filepath.Join(d.dir, "wolkpipe.yaml"
 func (d *demo) simulate(ctx context.Context) (*http.Server, error) {
 	operations := chat7sim.DefaultOperations()
 	for i := range operations {
+		operations[i].Weekends = true
 		operations[i].Licences = 1 + d.days*288/500 // the demo fills window by window, in one day
 	}
 	var err error

@@ -28,6 +28,9 @@ const (
 // show tells that so many of total windows are done, and how many of them
 // the sinks have still to take.
 func (p *progress) show(what string, done, total, backlog int) {
+	if total == 0 {
+		return // not counted yet
+	}
 	now := time.Now()
 	every := plainEvery
 	if p.terminal {

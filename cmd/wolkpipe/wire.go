@@ -130,19 +130,10 @@ func (in *installation) operation(ctx context.Context, op config.Operation) (pip
 		return pipeline.Operation{}, err
 	}
 	in.closers = append(in.closers, end)
-	address := op.URL
-	if address == "" {
-		if address, err = chat7.BaseURL(op.Server); err != nil {
-			return pipeline.Operation{}, err
-		}
-	}
-	client, err := chat7.New(chat7.Options{BaseURL: address, Token: read, UserAgent: "wolkpipe/" + version()})
-	if err != nil {
-		return pipeline.Operation{}, err
-	}
 	out := pipeline.Operation{
-		Name: op.Name, URL: address, Token: read, Client: client, Zone: op.Timezone, Grid: op.Window,
-		Delay: op.Delay, Sum: op.Duplicates == config.SumDuplicates, Quota: int64(op.Quota),
+		Name: op.Name, Zone: op.Timezone, Grid: op.Window,
+		Source: chat7.Options{Server: op.Server, BaseURL: op.URL, Token: read, UserAgent: "wolkpipe/" + version()},
+		Delay:  op.Delay, Sum: op.Duplicates == config.SumDuplicates, Quota: int64(op.Quota),
 	}
 	if op.Since != 0 {
 		out.Since = &op.Since

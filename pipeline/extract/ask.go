@@ -22,7 +22,7 @@ func (p *Poller) fetch(ctx context.Context, r window.Range) ([]rawRow, error) {
 	}
 	var answer chat7.Answer
 	err := p.call(ctx, func(ctx context.Context) (err error) {
-		answer, err = p.Client.Rows(ctx, r)
+		answer, err = p.client.Rows(ctx, r)
 		return err
 	})
 	var failure *chat7.Error
@@ -85,19 +85,20 @@ func mark(row rawRow, from window.Local) rawRow {
 // call makes one call to the source, when its token is free and the quota
 // allows.
 func (p *Poller) call(ctx context.Context, call func(context.Context) error) error {
-	token, err := p.Token(ctx)
+	token, err := p.Source.Token(ctx)
 	if err != nil {
-		return &chat7.Error{Kind: chat7.BadToken, Message: "the token cannot be had", Hint: "check the operation's `token`", Err: err}
+		return &chat7.Error{Op: "reading the token", Kind: chat7.Transient, Hint: "check the operation's `token`", Err: err}
 	}
-	gate := p.Gates.For(p.URL, token)
+	gate := p.Gates.For(p.url, token)
 	if err := gate.enter(ctx, p.Clock); err != nil {
 		return err
 	}
+	p.token = token
 	var until time.Time
 	defer func() { gate.leave(until) }()
 	start := p.Clock.Now()
 	if !p.quota.take(p.Live.Zone.Local(start)) {
-		return &chat7.Error{Kind: chat7.Quota, Message: "the day's calls are used up"}
+		return &chat7.Error{Op: "asking", Kind: chat7.Quota, Message: "the day's calls are used up, by our own count"}
 	}
 	err = call(ctx)
 	var failure *chat7.Error
@@ -111,7 +112,7 @@ func (p *Poller) call(ctx context.Context, call func(context.Context) error) err
 func (p *Poller) askQuota(ctx context.Context) error {
 	var info chat7.TokenInfo
 	err := p.call(ctx, func(ctx context.Context) (err error) {
-		info, err = p.Client.TokenInfo(ctx)
+		info, err = p.client.TokenInfo(ctx)
 		return err
 	})
 	if err != nil {
@@ -158,12 +159,12 @@ const (
 
 // waitForToken stops the operation until its token changes.
 func (p *Poller) waitForToken(ctx context.Context, cause error) {
-	refused, _ := p.Token(ctx)
+	refused, _ := p.Source.Token(ctx)
 	p.Log.Error("the operation is stopped until its token changes", "error", cause)
 	p.status.wait("bad_token", time.Time{}, cause)
 	for ctx.Err() == nil {
 		_ = p.Clock.Sleep(ctx, tokenWait)
-		if token, err := p.Token(ctx); err == nil && token != refused {
+		if token, err := p.Source.Token(ctx); err == nil && token != refused {
 			p.Log.Info("the token has changed; going on")
 			return
 		}

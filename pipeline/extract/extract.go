@@ -35,11 +35,9 @@ type Clock interface {
 type Options struct {
 	Operation string
 	Live      plan.Live
-	Sum       bool   // rows alike to the byte are summed, not dropped
-	Quota     int64  // calls a day; 0: ask the source
-	URL       string // of the source: with the token, what a gate is for
-	Token     func(context.Context) (string, error)
-	Client    *chat7.Client
+	Sum       bool          // rows alike to the byte are summed, not dropped
+	Quota     int64         // calls a day; 0: ask the source
+	Source    chat7.Options // its Token gives the token as it now is
 	Gates     *Gates
 	Journal   *journal.Journal
 	Clock     Clock
@@ -50,6 +48,9 @@ type Options struct {
 // Poller keeps one operation's windows observed.
 type Poller struct {
 	Options
+	client   *chat7.Client
+	url      string // of the source: with the token, what a gate is for
+	token    string // of the call under way
 	coverage plan.Coverage
 	pending  chunk
 	quota    quota
@@ -59,12 +60,22 @@ type Poller struct {
 	slow     map[window.Range]bool // ranges that timed out: asked in halves
 }
 
-// New makes a poller; Run starts it.
-func New(o Options) *Poller {
+// New makes a poller; Run starts it. The error is of the source's options.
+func New(o Options) (*Poller, error) {
 	o.Log = o.Log.With("operation", o.Operation)
 	p := &Poller{Options: o, slow: map[window.Range]bool{}}
 	p.quota.limit = o.Quota
-	return p
+	// The token that is sent is the one whose gate was entered.
+	source := o.Source
+	source.Token = func(context.Context) (string, error) { return p.token, nil }
+	var err error
+	if p.client, err = chat7.New(source); err != nil {
+		return nil, err
+	}
+	if p.url = o.Source.BaseURL; p.url == "" {
+		p.url, err = chat7.BaseURL(o.Source.Server)
+	}
+	return p, err
 }
 
 // Run polls until ctx ends, and returns after what was learned is in the
