@@ -129,7 +129,7 @@ func TestTooManyMessages(t *testing.T) {
 	js := connect(t, shared)
 	stream := makeStream(t, js, t.Name())
 	err := pubsub.NewPublisher(js, pubsub.PublisherOptions{}).Publish(t.Name(), batch("a", pubsub.MaxBatch+1)...)
-	if !errors.Is(err, pubsub.ErrTooLarge) {
+	if !errors.Is(err, pubsub.ErrTooLarge) || !strings.Contains(err.Error(), "at most 1000") {
 		t.Errorf("error %v", err)
 	}
 	if n := length(t, stream); n != 0 {

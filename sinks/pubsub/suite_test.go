@@ -37,6 +37,7 @@ func TestOrdered(t *testing.T) {
 	tests.TestPubSub(t, tests.Features{
 		ConsumerGroups: true, Persistent: true,
 		GuaranteedOrder: true, GuaranteedOrderWithSingleSubscriber: true,
+		ForceShort: true, // the other suite has the numbers
 	}, one, group)
 }
 
