@@ -208,8 +208,21 @@ func TestStateRaces(t *testing.T) {
 			t.Errorf("Commit gives %v, want a conflict", err)
 		}
 	})
-	t.Run("two settle", func(t *testing.T) {
+	t.Run("a correction after another told the state", func(t *testing.T) {
 		last := theDay(again(window(0, 5), 2))
+		last.State = schemas.Settled
+		commitTo(t, load(t, one), last)
+		late := load(t, two)
+		reopened := *last
+		reopened.State = schemas.Provisional
+		commitTo(t, load(t, one), &reopened)
+		if _, err := late.Commit(t.Context(), theDay(again(window(0, 6), 3))); !errors.Is(err, sinks.ErrConflict) {
+			t.Errorf("Commit gives %v, want a conflict: the day's state was told twice", err)
+		}
+		auditAll(t, js)
+	})
+	t.Run("two settle", func(t *testing.T) {
+		last := theDay(again(window(0, 7), 4))
 		commitTo(t, load(t, one), last)
 		last.State = schemas.Settled
 		first, second := load(t, one), load(t, two)
