@@ -2,7 +2,9 @@ package parquet
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -153,15 +155,67 @@ func TestRewrittenByAnother(t *testing.T) {
 	wantState(t, s, d)
 }
 
-func FuzzDecode(f *testing.F) {
+// small is an object of three rows.
+func small(t testing.TB) []byte {
+	t.Helper()
 	want, err := project(day(win(0, 10, described(row("Ana", "1", 1), "Venta"), row("Bea", "", 2)), win(2, 3, row("Ana", "1", 1))))
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
-	good, err := rowCodec.encode(append(want[0].rows, want[1].rows...))
+	data, err := rowCodec.encode(append(want[0].rows, want[1].rows...))
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
+	return data
+}
+
+// TestDamagedFooter changes each byte of a footer: the reader panics on some of
+// those, and on none may decode.
+func TestDamagedFooter(t *testing.T) {
+	good := small(t)
+	footer := len(good) - 8 - int(binary.LittleEndian.Uint32(good[len(good)-8:]))
+	for at := footer; at < len(good); at++ {
+		for _, mask := range []byte{0x01, 0x15, 0x7f} {
+			data := bytes.Clone(good)
+			data[at] ^= mask
+			if _, _, err := rowCodec.decode(data); err != nil && !errors.Is(err, errUnreadable) {
+				t.Errorf("byte %d changed by %#x gives %v", at, mask, err)
+			}
+		}
+	}
+}
+
+// TestFalseFooterLength: the reader would make room for all that is claimed.
+func TestFalseFooterLength(t *testing.T) {
+	good := small(t)
+	for _, claim := range []uint32{uint32(len(good) - 11), 1 << 20, 1<<31 - 1, 1<<32 - 1} {
+		data := bytes.Clone(good)
+		binary.LittleEndian.PutUint32(data[len(data)-8:], claim)
+		if _, _, err := rowCodec.decode(data); !errors.Is(err, errUnreadable) || !strings.HasSuffix(err.Error(), fmt.Sprintf("cannot hold its footer of %d", claim)) {
+			t.Errorf("a footer of %d in %d bytes gives %v", claim, len(data), err)
+		}
+	}
+	for n := range 12 {
+		if _, _, err := rowCodec.decode(good[len(good)-n:]); !errors.Is(err, errUnreadable) {
+			t.Errorf("the last %d bytes give %v", n, err)
+		}
+	}
+}
+
+// TestLostCoverage: what the journal tells of a day is what its coverage says,
+// but the rows of other windows are lost, so their lines go too.
+func TestLostCoverage(t *testing.T) {
+	s, root := openDir(t)
+	if _, err := offer(t.Context(), s, day(win(0, 10, row("Ana", "1", 1)), win(1, 10), win(2, 10))); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(root, filepath.FromSlash(rowsObject)), nil)
+	mustOffer(t, s, day(win(1, 10)), sinks.Change{Writes: 2})
+	wantState(t, s, day(win(1, 10), win(2, 10)))
+}
+
+func FuzzDecode(f *testing.F) {
+	good := small(f)
 	f.Add(good)
 	for _, bad := range damaged(f, good) {
 		f.Add(bad)
