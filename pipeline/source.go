@@ -23,6 +23,7 @@ type source struct {
 	mu    sync.Mutex
 	days  map[sinks.Key]normalised
 	order []sinks.Key // oldest first
+	kept  int         // rows and windows of days
 }
 
 type normalised struct {
@@ -30,8 +31,8 @@ type normalised struct {
 	day  *sinks.Day
 }
 
-// sourceDays is how many normalised days are kept.
-const sourceDays = 64
+// sourceRows bounds the normalised days that are kept, in rows and windows.
+const sourceRows = 100_000
 
 func newSource(j *journal.Journal, agentKey []byte) *source {
 	return &source{journal: j, agentKey: agentKey, days: map[sinks.Key]normalised{}}
@@ -64,14 +65,27 @@ func (s *source) Day(ctx context.Context, key sinks.Key) (*sinks.Day, uint64, er
 func (s *source) keep(key sinks.Key, n normalised) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, known := s.days[key]; !known {
+	before, known := s.days[key]
+	if !known {
 		s.order = append(s.order, key)
 	}
 	s.days[key] = n
-	if len(s.order) > sourceDays {
+	s.kept += n.weight() - before.weight()
+	for s.kept > sourceRows && len(s.order) > 1 {
+		s.kept -= s.days[s.order[0]].weight()
 		delete(s.days, s.order[0])
 		s.order = s.order[1:]
 	}
+}
+
+func (n normalised) weight() (rows int) {
+	if n.day == nil {
+		return 0
+	}
+	for _, w := range n.day.Windows {
+		rows += 1 + len(w.Rows)
+	}
+	return rows
 }
 
 func (s *source) normalise(key sinks.Key, day *journal.Day, known normalised) (*sinks.Day, error) {

@@ -9,7 +9,7 @@ import (
 )
 
 // cacheBytes bounds the folded days that a journal keeps in memory.
-const cacheBytes = 64 << 20
+const cacheBytes = 32 << 20
 
 // cache keeps recently folded days, and one lock a day so that a day is
 // folded once however many ask for it.
