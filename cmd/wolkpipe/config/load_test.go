@@ -14,7 +14,10 @@ func none(string) (string, bool) { return "", false }
 func TestFromFlags(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	c, err := FromFlags("0042", "env:WOLKVOX_TOKEN", "America/Bogota", lookup(map[string]string{"WOLKPIPE_STATUS_LISTEN": ":80"}))
+	c, err := FromFlags("0042", "env:WOLKVOX_TOKEN", "America/Bogota", lookup(map[string]string{
+		"WOLKPIPE_STATUS_LISTEN": ":80",
+		"WOLKPIPE_SERVER":        "7", "WOLKPIPE_TOKEN": secret, "WOLKPIPE_NAME": "other", // of operations: no scalars outside lists
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}
