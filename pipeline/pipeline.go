@@ -16,6 +16,7 @@ import (
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/plan"
 	"wolkpipe/pipeline/window"
+	"wolkpipe/schemas"
 	"wolkpipe/sinks"
 )
 
@@ -237,7 +238,7 @@ func (p *Pipeline) drain(ctx context.Context) {
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for p.backlog() > 0 {
+	for p.pending(ctx) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -246,9 +247,16 @@ func (p *Pipeline) drain(ctx context.Context) {
 	}
 }
 
-func (p *Pipeline) backlog() (windows int) {
+// pending reports whether any sink has hints that are not acknowledged.
+func (p *Pipeline) pending(ctx context.Context) bool {
 	for _, w := range p.workers {
-		windows += w.status().Backlog
+		consumer, err := p.js.Consumer(ctx, schemas.JournalStream, w.durable())
+		if err != nil {
+			return ctx.Err() == nil
+		}
+		if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
+			return true
+		}
 	}
-	return windows
+	return false
 }

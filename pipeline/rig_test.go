@@ -163,11 +163,13 @@ type rig struct {
 	log       *slog.Logger
 	wrap      func(name string, s sinks.Sink) sinks.Sink // optional: faults
 	client    func(*chat7.Options)                       // optional
+	token     func(operation, right string) string       // optional
+	quota     int64
 }
 
 func newRig(t testing.TB, scenario chat7sim.Scenario, seed uint64, now time.Time) *rig {
 	t.Helper()
-	r := &rig{t: t, delay: time.Minute, window: 5 * time.Minute, log: slog.New(slog.DiscardHandler)}
+	r := &rig{t: t, delay: time.Minute, window: 5 * time.Minute, quota: 1 << 40, log: slog.New(slog.DiscardHandler)}
 	if testing.Verbose() {
 		r.log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
@@ -235,14 +237,19 @@ func (r *rig) pipeline() *Pipeline {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		token := func(context.Context) (string, error) { return op.Tokens[0], nil }
+		token := func(context.Context) (string, error) {
+			if r.token != nil {
+				return r.token(op.Name, op.Tokens[0]), nil
+			}
+			return op.Tokens[0], nil
+		}
 		options := chat7.Options{BaseURL: r.http.URL, Token: token, Exclusive: r.exclusive}
 		if r.client != nil {
 			r.client(&options)
 		}
 		o.Operations = append(o.Operations, Operation{
 			Name: op.Name, Source: options, Zone: zone, Grid: grid,
-			Delay: r.delay, Since: &r.since, Quota: 1 << 40,
+			Delay: r.delay, Since: &r.since, Quota: r.quota,
 		})
 	}
 	p, err := New(r.t.Context(), o)

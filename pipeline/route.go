@@ -50,11 +50,11 @@ func (p *Pipeline) route() (*message.Router, error) {
 	for _, w := range p.workers {
 		subscriber := pubsub.NewSubscriber(p.js, pubsub.SubscriberOptions{
 			SourceFor: func(string) pubsub.Source {
-				return pubsub.Source{Stream: schemas.JournalStream, Durable: "sink_" + w.name}
+				return pubsub.Source{Stream: schemas.JournalStream, Durable: w.durable()}
 			},
 			HeadersOnly: true, Concurrency: waiting, CloseTimeout: drainTime, Logger: p.o.Log,
 		})
-		router.AddConsumerHandler("sink_"+w.name, schemas.JournalStream, subscriber, p.handler(w))
+		router.AddConsumerHandler(w.durable(), schemas.JournalStream, subscriber, p.handler(w))
 	}
 	return router, nil
 }

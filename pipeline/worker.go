@@ -50,6 +50,9 @@ func newWorker(name string, sink sinks.Sink, source sinks.Source, log *slog.Logg
 	}
 }
 
+// durable is the consumer of the journal that brings the sink's hints.
+func (w *worker) durable() string { return "sink_" + w.name }
+
 // hint converges a day up to the journal's message seq, which tells of so
 // many windows. It returns nil early when a newer hint takes over.
 func (w *worker) hint(ctx context.Context, key sinks.Key, seq uint64, windows int) error {
