@@ -21,6 +21,7 @@ import (
 // Status is what an operator wants to know of a running pipeline.
 type Status struct {
 	Version    string            `json:"version"`
+	Running    bool              `json:"running"` // false: read from the journal, no daemon runs
 	Started    time.Time         `json:"started"`
 	Operations []OperationStatus `json:"operations"`
 	Sinks      []SinkStatus      `json:"sinks"`
@@ -35,7 +36,7 @@ type OperationStatus struct {
 
 // Status tells how the pipeline stands.
 func (p *Pipeline) Status(ctx context.Context) Status {
-	s := Status{Version: p.o.Version, Started: p.started.UTC(), NATS: strings.ToLower(p.o.NATS.Status().String())}
+	s := Status{Version: p.o.Version, Running: !p.o.LookOnly, Started: p.started.UTC(), NATS: strings.ToLower(p.o.NATS.Status().String())}
 	for _, poller := range p.pollers {
 		op := OperationStatus{Status: poller.Status()}
 		op.Quarantined = p.quarantined(ctx, op.Operation)
@@ -67,7 +68,11 @@ func (p *Pipeline) quarantined(ctx context.Context, operation string) (n uint64)
 
 // Write lays out s for a person, as aligned tables.
 func (s Status) Write(w io.Writer) {
-	_, _ = fmt.Fprintf(w, "wolkpipe %s, up since %s, NATS %s\n\n", s.Version, s.Started.Format(time.RFC3339), s.NATS)
+	if s.Running {
+		_, _ = fmt.Fprintf(w, "wolkpipe %s, up since %s, NATS %s\n\n", s.Version, s.Started.Format(time.RFC3339), s.NATS)
+	} else {
+		_, _ = fmt.Fprint(w, "No daemon is running; this is what the journal holds.\n\n")
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "OPERATION\tSTATE\tLAST WINDOW\tLAG\tCOVERED\tMISSING\tQUOTA LEFT\tQUARANTINE")
 	for _, o := range s.Operations {
@@ -82,7 +87,9 @@ func (s Status) Write(w io.Writer) {
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d/%d\t%d\t%s\t%d\n",
 			o.Operation, o.State, last, lag, o.Due-o.Missing, o.Due, o.Missing, quota, o.Quarantined)
 	}
-	_, _ = fmt.Fprintln(t, "\nSINK\tSTATE\tBACKLOG\tWINDOWS\tROWS\tWRITES\t\t")
+	if len(s.Sinks) > 0 {
+		_, _ = fmt.Fprintln(t, "\nSINK\tSTATE\tBACKLOG\tWINDOWS\tROWS\tWRITES\t\t")
+	}
 	for _, k := range s.Sinks {
 		state := "running"
 		if k.Error != "" {
