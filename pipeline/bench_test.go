@@ -42,11 +42,15 @@ func BenchmarkWhole(b *testing.B) {
 				b.StartTimer()
 				start := time.Now()
 				r.run(noon)
-				r.converge()
 				took := time.Since(start)
 				b.StopTimer()
 				stop()
 				messages, rows := allEvents(b, r.js)
+				r.converge()
+				r.check(window.DateOf(2026, 11, 10))
+				if all, _ := allEvents(b, r.js); len(all) != len(messages) {
+					b.Fatalf("%d events were still to be told", len(all)-len(messages))
+				}
 				raw := publishRaw(b, messages)
 				rate := float64(len(messages)) / took.Seconds()
 				b.ReportMetric(float64(rows)/took.Seconds(), "rows/s")
