@@ -16,9 +16,10 @@ import (
 type codec[R record[R]] struct {
 	schema  *parquet.Schema
 	options []parquet.WriterOption
+	columns []column[R]
 }
 
-func newCodec[R record[R]](sorted ...string) *codec[R] {
+func newCodec[R record[R]](all []column[R], sorted ...string) *codec[R] {
 	schema := parquet.SchemaOf(*new(R))
 	columns := make([]parquet.SortingColumn, len(sorted))
 	for i, name := range sorted {
@@ -29,12 +30,12 @@ func newCodec[R record[R]](sorted ...string) *codec[R] {
 		parquet.Compression(&parquet.Zstd),
 		parquet.DataPageVersion(1), // what every engine reads
 		parquet.SortingWriterConfig(parquet.SortingColumns(columns...)),
-	}}
+	}, all}
 }
 
 var (
-	rowCodec    = newCodec[RowRecord]("window_local", "agent_name", "cod_act")
-	windowCodec = newCodec[WindowRecord]("window_local")
+	rowCodec    = newCodec(rowColumns, "window_local", "agent_name", "cod_act")
+	windowCodec = newCodec(windowColumns, "window_local")
 )
 
 // encode gives the object of records, which must be sorted: one row group,
@@ -85,10 +86,16 @@ func (c *codec[R]) decode(data []byte) (records []R, unknown []string, err error
 	defer func() { _ = reader.Close() }()
 	want := file.NumRows()
 	records = make([]R, 0, min(max(want, 0), reserve))
+	rows, texts := make([]parquet.Row, batch), make(texts)
 	for {
-		records = slices.Grow(records, 1)
-		n, err := reader.Read(records[len(records):min(len(records)+batch, cap(records))])
-		records = records[:len(records)+n]
+		n, err := reader.ReadRows(rows)
+		for _, row := range rows[:n] {
+			r, err := c.record(row, texts)
+			if err != nil {
+				return nil, nil, err
+			}
+			records = append(records, r)
+		}
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -103,6 +110,23 @@ func (c *codec[R]) decode(data []byte) (records []R, unknown []string, err error
 		slices.SortStableFunc(records, R.compare)
 	}
 	return records, unknown, nil
+}
+
+// record is the record of a row. The reader could make it by itself, but where
+// a damaged footer leads it to another column's values it takes numbers for
+// addresses, and the process ends.
+func (c *codec[R]) record(row parquet.Row, texts texts) (r R, err error) {
+	for _, v := range row {
+		if v.IsNull() {
+			continue
+		}
+		i := v.Column()
+		if i < 0 || i >= len(c.columns) || v.Kind() != c.columns[i].kind {
+			return r, fmt.Errorf("%w: a value of kind %s stands in column %d", errUnreadable, v.Kind(), i)
+		}
+		c.columns[i].set(&r, v, texts)
+	}
+	return r, nil
 }
 
 // checkFooter checks the length that the end of a file claims for its footer:

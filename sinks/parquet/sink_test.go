@@ -99,10 +99,10 @@ func state(t testing.TB, s *Sink, key sinks.Key) (rows, lines []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return texts(rr, ww)
+	return asText(rr, ww)
 }
 
-func texts(rr []RowRecord, ww []WindowRecord) (rows, lines []string) {
+func asText(rr []RowRecord, ww []WindowRecord) (rows, lines []string) {
 	for _, r := range rr {
 		text := "-"
 		if r.Description != nil {
@@ -128,7 +128,7 @@ func wantState(t testing.TB, s *Sink, d *sinks.Day) {
 	for _, w := range want {
 		rr, ww = append(rr, w.rows...), append(ww, w.line[0])
 	}
-	wantRows, wantLines := texts(rr, ww)
+	wantRows, wantLines := asText(rr, ww)
 	rows, lines := state(t, s, d.Key)
 	if !slices.Equal(rows, wantRows) {
 		t.Fatalf("rows:\n%q\nwant\n%q", rows, wantRows)
@@ -340,7 +340,7 @@ func TestEncodingIsDeterministic(t *testing.T) {
 	for _, w := range want {
 		records = append(records, w.rows...)
 	}
-	fresh := newCodec[RowRecord]("window_local", "agent_name", "cod_act")
+	fresh := newCodec(rowColumns, "window_local", "agent_name", "cod_act")
 	first, err := fresh.encode(records)
 	if err != nil {
 		t.Fatal(err)
