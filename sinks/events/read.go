@@ -3,18 +3,14 @@ package events
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"wolkpipe/schemas"
+	"wolkpipe/sinks/pubsub"
 )
-
-// stall is how long a read may go without a message before it is given up.
-const stall = 10 * time.Second
 
 // rawMessage is a stored message.
 type rawMessage struct {
@@ -100,62 +96,9 @@ func apiPrefix(o jetstream.JetStreamOptions) string {
 }
 
 // between gives fn the messages on a subject from sequence from to sequence
-// to, which must be that of one of them. The replica that serves the read may
-// lag behind: it is waited for.
-func (r reader) between(ctx context.Context, subject string, from, to uint64, fn func(*rawMessage) error) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("reading %s of stream %s from %d to %d: %w", subject, schemas.EventsStream, from, to, err)
-		}
-	}()
-	consumer, err := r.js.CreateConsumer(ctx, schemas.EventsStream, jetstream.ConsumerConfig{
-		FilterSubject: subject,
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
-		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,
-		InactiveThreshold: time.Minute,
+// to, which must be that of one of them.
+func (r reader) between(ctx context.Context, subject string, from, to uint64, fn func(*rawMessage) error) error {
+	return pubsub.Read(ctx, r.js, schemas.EventsStream, subject, from, to, func(m *pubsub.Stored) error {
+		return fn(&rawMessage{subject: m.Subject, seq: m.Sequence, id: m.Header.Get(jetstream.MsgIDHeader), data: m.Data})
 	})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		// Should this fail, the server forgets the consumer after a minute.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = r.js.DeleteConsumer(ctx, schemas.EventsStream, consumer.CachedInfo().Name)
-	}()
-	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(500, 8<<20))
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	for {
-		m, err := next(ctx, messages)
-		if err != nil {
-			return err
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		if seq := meta.Sequence.Stream; seq <= to {
-			raw := &rawMessage{subject: m.Subject(), seq: seq, id: m.Headers().Get(jetstream.MsgIDHeader), data: m.Data()}
-			if err := fn(raw); err != nil {
-				return err
-			}
-		}
-		if meta.Sequence.Stream >= to {
-			return nil
-		}
-	}
-}
-
-// next waits for a message for as long as a read may stall.
-func next(ctx context.Context, messages jetstream.MessagesContext) (jetstream.Msg, error) {
-	waiting, cancel := context.WithTimeout(ctx, stall)
-	defer cancel()
-	m, err := messages.Next(jetstream.NextContext(waiting))
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return nil, fmt.Errorf("no message came for %v: the stream moved, or its replica lags", stall)
-	}
-	return m, err
 }

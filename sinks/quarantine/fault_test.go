@@ -123,48 +123,6 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// forgetful is an iterator that drops some messages, as the client does when
-// its buffer overflows.
-type forgetful struct {
-	jetstream.MessagesContext
-	drop func() bool
-}
-
-func (f forgetful) Next(opts ...jetstream.NextOpt) (jetstream.Msg, error) {
-	for {
-		m, err := f.MessagesContext.Next(opts...)
-		if err != nil || !f.drop() {
-			return m, err
-		}
-	}
-}
-
-// A message that the client dropped while the stream was read is not told
-// again: the read goes back to it.
-func TestDroppedMessages(t *testing.T) {
-	server, js := newStream(t)
-	day := fold(win(0, 1, raws(40)...), win(1, 1, "a"))
-	commit(t, open(t, server, nil), day)
-	for _, dropped := range [][]int{{1}, {2}, {20}, {1, 2, 3}, {5, 6, 9, 30}, {39, 40}} {
-		sink := open(t, server, nil)
-		n, readers := 0, 0
-		sink.iterate = func(c jetstream.Consumer) (jetstream.MessagesContext, error) {
-			readers++
-			messages, err := iterate(c)
-			return forgetful{messages, func() bool { n++; return slices.Contains(dropped, n) }}, err
-		}
-		if change := commit(t, sink, day); change != (sinks.Change{}) {
-			t.Errorf("with messages %d dropped, Change = %+v, want zero", dropped, change)
-		}
-		if readers < 2 {
-			t.Errorf("with messages %d dropped, nothing was read again", dropped)
-		}
-	}
-	if got := readAll(t, js, subject); len(got) != 41 {
-		t.Errorf("%d messages, want 41", len(got))
-	}
-}
-
 func TestEndedContext(t *testing.T) {
 	server, js := newStream(t)
 	sink := open(t, server, nil)

@@ -47,7 +47,6 @@ type Sink struct {
 	js        jetstream.JetStream
 	stream    jetstream.Stream
 	publisher Publisher
-	iterate   func(jetstream.Consumer) (jetstream.MessagesContext, error) // for tests that lose messages
 }
 
 // Open checks that the stream is there and takes what the sink publishes. A
@@ -73,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 			Hint: fmt.Sprintf("set max_payload to %d or more on every NATS server", 2*maxMessage),
 		}
 	}
-	s := &Sink{js: o.JetStream, stream: stream, publisher: o.Publisher, iterate: iterate}
+	s := &Sink{js: o.JetStream, stream: stream, publisher: o.Publisher}
 	if s.publisher == nil {
 		// An id that the server remembers would refuse a whole batch, and the
 		// guard does all that ids could do.
