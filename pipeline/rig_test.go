@@ -152,7 +152,6 @@ type rig struct {
 	clock     *jumpClock
 	nats      *nats.Conn
 	js        jetstream.JetStream
-	events    *events.Sink
 	lake      *parquet.Sink
 	folder    string // of the lake
 	delay     time.Duration

@@ -58,7 +58,7 @@ type demo struct {
 	start time.Time
 }
 
-func (d *demo) run(ctx context.Context) error {
+func (d *demo) run(ctx context.Context) (err error) {
 	if d.days < 1 || d.days > 366 {
 		return usagef("--days %d is not between 1 and 366", d.days)
 	}
@@ -85,7 +85,10 @@ func (d *demo) run(ctx context.Context) error {
 	working, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- d.in.pipeline.Run(working) }()
-	defer func() { stop(); <-done }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-done)
+	}()
 
 	if err := d.fill(ctx); err != nil {
 		return err

@@ -193,7 +193,7 @@ func (p *Poller) loadDay(ctx context.Context, date window.Date) (*journal.Day, e
 // observe asks for one window and keeps the answer for the journal. A failure
 // of the source is waited out here; errors are the journal's.
 func (p *Poller) observe(ctx context.Context, ask plan.Ask) error {
-	if err := p.begin(ctx, ask); err == errReplan {
+	if err := p.begin(ctx, ask); errors.Is(err, errReplan) {
 		return nil
 	} else if err != nil {
 		return err
