@@ -20,6 +20,8 @@ type source struct {
 	journal  *journal.Journal
 	agentKey []byte
 
+	folding keyed // one goroutine a day normalises, the others take what it made
+
 	mu    sync.Mutex
 	days  map[sinks.Key]normalised
 	order []sinks.Key // oldest first
@@ -44,6 +46,7 @@ func (s *source) Day(ctx context.Context, key sinks.Key) (*sinks.Day, uint64, er
 	if err != nil {
 		return nil, 0, err
 	}
+	defer s.folding.lock(key)()
 	day, err := s.journal.Day(ctx, journal.Key{Operation: key.Operation, Day: date})
 	if err != nil {
 		return nil, 0, err

@@ -11,8 +11,9 @@ import (
 )
 
 // parallel is how many days one sink converges at once: waiting for a disk
-// or a store is most of the work.
-const parallel = 4
+// or a store is most of the work. More than two were measured to be slower
+// where all of them wait for one stream.
+const parallel = 2
 
 // worker brings one sink to hold what the journal says, a day at a time.
 //
