@@ -40,9 +40,12 @@
 // name, flushed to the disk, renamed, and the folder flushed: a reader sees the
 // old object or the new one, whole, and what a commit has acknowledged survives
 // a power cut. After a kill one temporary file can stay; the next write
-// removes it. The lock file .wolkpipe.lock, beside the dataset folders, stays.
-// On an object store, .wolkpipe-probe at the same place is what [Open] writes to
-// prove that the store honours conditions.
+// removes it. Two files stay beside the dataset folders: .wolkpipe.lock, which
+// must not be removed while a sink runs, and .wolkpipe-probe, which [Open] writes,
+// in buckets too, to prove that the store honours conditions.
+//
+// A query engine that opens an object twice, first for its columns and then for
+// its rows, may meet two versions of it and fail; asked again, it answers.
 //
 // An object that is no Parquet file of ours, or a damaged one, does not stop the
 // sink: it is replaced by what the journal tells, with a warning. One with

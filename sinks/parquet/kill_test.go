@@ -43,7 +43,7 @@ func killDay(n, step int) *sinks.Day {
 	return d
 }
 
-const killDays = 3
+const killDays, killRounds = 3, 24
 
 func writeForEver(root string) error {
 	ctx := context.Background()
@@ -80,7 +80,7 @@ func isObject(name string) bool { return strings.HasSuffix(name, ".parquet") }
 func TestKill(t *testing.T) {
 	root := t.TempDir()
 	temps, last := 0, 0
-	for round := range 40 {
+	for round := range killRounds {
 		writer := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
 		writer.Env = append(os.Environ(), writerFolder+"="+root)
 		out, err := writer.StdoutPipe()
@@ -121,7 +121,7 @@ func TestKill(t *testing.T) {
 		}
 		checkKilled(t, root, n, last)
 	}
-	t.Logf("%d of 40 kills left a temporary file", temps)
+	t.Logf("%d of %d kills left a temporary file", temps, killRounds)
 
 	s, err := Open(t.Context(), Options{Bucket: "file://" + root})
 	if err != nil {

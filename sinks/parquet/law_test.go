@@ -57,7 +57,7 @@ func TestLaw(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		reader := make(chan error, 1)
 		go func() { reader <- poll(ctx, first, key) }()
-		for range rapid.IntRange(1, 4).Draw(r, "steps") {
+		for range rapid.IntRange(1, 3).Draw(r, "steps") {
 			stale, _, err := source.Day(ctx, key)
 			if err != nil {
 				r.Fatal(err)
