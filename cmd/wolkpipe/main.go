@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"wolkpipe/cmd/wolkpipe/config"
+	"wolkpipe/pipeline/extract"
 )
 
 func main() { os.Exit(execute(newRootCommand(), os.Args[1:])) }
@@ -40,7 +41,7 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 	}
-	root.AddCommand(newDemoCommand(), newRunCommand(), newStatusCommand(), newTailCommand(), newSimCommand(), newCheckCommand(), newVersionCommand())
+	root.AddCommand(newDemoCommand(), newRunCommand(extract.System{}), newStatusCommand(), newTailCommand(), newSimCommand(), newCheckCommand(), newVersionCommand())
 	return root
 }
 

@@ -18,7 +18,8 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"wolkpipe": main,
+		"wolkpipe":       main,
+		"wolkpipe-quick": quickMain,
 		// wolkpipe with commands that end in every way there is.
 		"wolkpipe-ends": func() {
 			root := newRootCommand()

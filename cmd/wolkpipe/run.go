@@ -9,7 +9,8 @@ import (
 	"wolkpipe/pipeline/extract"
 )
 
-func newRunCommand() *cobra.Command {
+// newRunCommand makes the daemon's command; the daemon lives by clock.
+func newRunCommand(clock extract.Clock) *cobra.Command {
 	var server, token, timezone string
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
@@ -33,7 +34,7 @@ func newRunCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return run(cmd, c)
+			return run(cmd, c, clock)
 		},
 	}
 	configFlag(cmd)
@@ -43,12 +44,12 @@ func newRunCommand() *cobra.Command {
 	return cmd
 }
 
-func run(cmd *cobra.Command, c *config.Config) error {
+func run(cmd *cobra.Command, c *config.Config, clock extract.Clock) error {
 	if err := c.CheckReferences(os.LookupEnv); err != nil {
 		return err
 	}
 	log := newLogger(c)
-	in, err := install(cmd.Context(), c, extract.System{}, log)
+	in, err := install(cmd.Context(), c, clock, log)
 	if err != nil {
 		return err
 	}
