@@ -14,12 +14,8 @@ import (
 // callTime is how long the source may work on a call after it was made.
 const callTime = 60 * time.Second
 
-// fetch asks for the rows of a range. What is too much for one answer, or too
-// slow twice, is asked for in halves and put together.
-func (p *Poller) fetch(ctx context.Context, r window.Range) ([]rawRow, error) {
-	if p.slow[r] {
-		return p.halves(ctx, r)
-	}
+// once asks for the rows of a range, in one call.
+func (p *Poller) once(ctx context.Context, r window.Range) ([]rawRow, error) {
 	var answer chat7.Answer
 	err := p.call(ctx, func(ctx context.Context) (err error) {
 		answer, err = p.client.Rows(ctx, r)
@@ -30,19 +26,36 @@ func (p *Poller) fetch(ctx context.Context, r window.Range) ([]rawRow, error) {
 	case err == nil:
 		p.Metrics.request(p.Operation, "ok")
 		return answer.Rows, nil
-	case !errors.As(err, &failure):
-		return nil, err
-	}
-	p.Metrics.request(p.Operation, string(failure.Kind))
-	if r.Seconds() > 1 {
-		switch failure.Kind {
-		case chat7.Truncated, chat7.TooLarge:
-			return p.halves(ctx, r)
-		case chat7.Timeout:
-			p.slow[r] = p.backoff.failures > 0
-		}
+	case errors.As(err, &failure):
+		p.Metrics.request(p.Operation, string(failure.Kind))
 	}
 	return nil, err
+}
+
+// fetch asks for the rows of a window. What is too much for one answer, or
+// too slow twice, is asked for in halves and put together.
+func (p *Poller) fetch(ctx context.Context, r window.Range) ([]rawRow, error) {
+	if p.slow[r] {
+		return p.halves(ctx, r)
+	}
+	rows, err := p.once(ctx, r)
+	switch {
+	case !tooMuch(err) || r.Seconds() <= 1:
+		return rows, err
+	case chat7.KindOf(err) != chat7.Timeout:
+		return p.halves(ctx, r)
+	}
+	p.slow[r] = p.backoff.failures > 0
+	return nil, err
+}
+
+// tooMuch reports whether a range is to be asked for in parts.
+func tooMuch(err error) bool {
+	switch chat7.KindOf(err) {
+	case chat7.Truncated, chat7.TooLarge, chat7.Timeout:
+		return true
+	}
+	return false
 }
 
 // halves asks for both halves of a range. The same row in both is two

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"wolkpipe/pipeline/journal"
-	"wolkpipe/pipeline/plan"
+	"wolkpipe/pipeline/window"
 )
 
 // rawRow is one row as the source sent it.
@@ -23,8 +23,8 @@ const (
 
 // chunk is what has been learned of one day and is not in the journal yet.
 type chunk struct {
-	day     *journal.Day // as it was before the first answer was asked for
-	ask     plan.Ask     // the first
+	day     *journal.Day // as it was before the first call that the windows rest on
+	grid    window.Grid
 	windows []journal.Observation
 	bytes   int
 	since   time.Time
@@ -44,32 +44,37 @@ func (c *chunk) full(now time.Time) bool {
 	return len(c.windows) >= chunkWindows || c.bytes >= chunkBytes || now.Sub(c.since) >= chunkAge
 }
 
-// begin makes the pending chunk one of ask's day. The day is read before the
-// call is made: if anybody appends to it in between, the append is refused,
-// so an answer that was slow to come never overwrites a newer one.
-func (p *Poller) begin(ctx context.Context, ask plan.Ask) error {
-	if p.pending.day != nil && p.pending.day.Day == ask.Day && len(p.pending.windows) > 0 {
-		return nil
+// before reads the journal's record of a day before a call is made: if
+// anybody appends to the day from then on, what the call told is refused, so an
+// answer that was slow to come never overwrites a newer one.
+func (p *Poller) before(ctx context.Context, date window.Date) (*journal.Day, error) {
+	if len(p.pending.windows) > 0 && p.pending.day.Day == date {
+		return p.pending.day, nil
 	}
-	if err := p.flush(ctx); err != nil {
-		return err
-	}
-	day, err := p.Journal.Day(ctx, p.key(ask.Day))
+	day, err := p.Journal.Day(ctx, p.key(date))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if day.Grid != 0 && day.Grid != ask.Grid {
-		if _, err := p.loadDay(ctx, ask.Day); err != nil {
-			return err
-		}
-		return errReplan
+	if grid := p.coverage.Grid(date); day.Grid != 0 && grid != 0 && day.Grid != grid {
+		return p.loadDay(ctx, date) // another process recorded it in other windows
 	}
-	p.pending = chunk{day: day, ask: ask}
-	return nil
+	return day, nil
 }
 
-// errReplan means that the day has a grid that the plan did not know of.
-var errReplan = errors.New("the day is recorded in other windows")
+// keep adds an observation to the pending chunk, which goes out first if it
+// is another day's.
+func (p *Poller) keep(ctx context.Context, day *journal.Day, grid window.Grid, o journal.Observation) error {
+	if len(p.pending.windows) > 0 && p.pending.day.Day != day.Day {
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+	}
+	if len(p.pending.windows) == 0 {
+		p.pending = chunk{day: day, grid: grid}
+	}
+	p.pending.add(o, p.Clock.Now())
+	return nil
+}
 
 // flush appends the pending chunk. It retries until the journal answers or
 // ctx ends; a chunk that the journal refuses is dropped, its windows planned
@@ -79,20 +84,21 @@ func (p *Poller) flush(ctx context.Context) error {
 		return nil
 	}
 	c := &journal.Chunk{
-		Key: p.pending.day.Key, Timezone: p.Live.Zone.String(), Grid: p.pending.ask.Grid, Windows: p.pending.windows,
+		Key: p.pending.day.Key, Timezone: p.Live.Zone.String(), Grid: p.pending.grid, Windows: p.pending.windows,
 	}
 	after := p.pending.day.Seq
 	var retry backoff
 	for {
-		_, err := p.Journal.Append(ctx, c, after)
+		seq, err := p.Journal.Append(ctx, c, after)
 		switch {
 		case err == nil:
 			p.status.observed(p.Live.Zone, c)
 			p.pending = chunk{}
+			p.job.appended(c.Day, after, seq)
 			return nil
 		case errors.Is(err, journal.ErrMoved):
 			p.Log.Info("an answer was dropped: its day has been recorded by another process", "day", c.Day.String(), "windows", len(c.Windows))
-			p.pending = chunk{}
+			p.pending, p.job = chunk{}, nil
 			_, err := p.loadDay(ctx, c.Day)
 			return err
 		case ctx.Err() != nil:

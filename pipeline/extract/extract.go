@@ -39,10 +39,18 @@ type Options struct {
 	Quota     int64         // calls a day; 0: ask the source
 	Source    chat7.Options // its Token gives the token as it now is
 	Gates     *Gates
+	Learned   func(context.Context) (Learned, error) // what trying the source has shown; may be nil
 	Journal   *journal.Journal
 	Clock     Clock
 	Metrics   *Metrics
 	Log       *slog.Logger
+}
+
+// Learned is what trying a source has shown of it. The zero value is what is
+// safe to assume.
+type Learned struct {
+	Exclusive bool // date_end itself is left out
+	Additive  bool // the counts of two ranges add up to those of both
 }
 
 // Poller keeps one operation's windows observed.
@@ -53,9 +61,12 @@ type Poller struct {
 	token    string // of the call under way
 	coverage plan.Coverage
 	pending  chunk
+	job      *job // under way, nil for none
 	quota    quota
 	status   status
 	backoff  backoff
+	learned  Learned               // as last looked up
+	looked   time.Time             // when learned was last looked up
 	counted  time.Time             // when coverage was last counted
 	slow     map[window.Range]bool // ranges that timed out: asked in halves
 }
@@ -65,17 +76,46 @@ func New(o Options) (*Poller, error) {
 	o.Log = o.Log.With("operation", o.Operation)
 	p := &Poller{Options: o, slow: map[window.Range]bool{}}
 	p.quota.limit = o.Quota
-	// The token that is sent is the one whose gate was entered.
-	source := o.Source
-	source.Token = func(context.Context) (string, error) { return p.token, nil }
-	var err error
-	if p.client, err = chat7.New(source); err != nil {
+	if err := p.connect(); err != nil {
 		return nil, err
 	}
+	var err error
 	if p.url = o.Source.BaseURL; p.url == "" {
 		p.url, err = chat7.BaseURL(o.Source.Server)
 	}
 	return p, err
+}
+
+// connect makes the client. The token that it sends is the one whose gate was
+// entered.
+func (p *Poller) connect() (err error) {
+	source := p.Source
+	source.Exclusive = source.Exclusive || p.learned.Exclusive
+	source.Token = func(context.Context) (string, error) { return p.token, nil }
+	p.client, err = chat7.New(source)
+	return err
+}
+
+// learnEvery is how often it is looked up what trying the source has shown.
+const learnEvery = time.Minute
+
+// learn takes over what trying the source has shown, when it was tried anew.
+func (p *Poller) learn(ctx context.Context) error {
+	now := p.Clock.Now()
+	if p.Options.Learned == nil || now.Sub(p.looked) < learnEvery {
+		return nil
+	}
+	learned, err := p.Options.Learned(ctx)
+	if err != nil {
+		return err
+	}
+	p.looked = now
+	if learned == p.learned {
+		return nil
+	}
+	p.Log.Info("the source has been tried", "date_end_exclusive", learned.Exclusive, "counts_add_up", learned.Additive)
+	p.learned = learned
+	return p.connect()
 }
 
 // Run polls until ctx ends, and returns after what was learned is in the
@@ -93,26 +133,44 @@ func (p *Poller) Run(ctx context.Context) error {
 	p.status.wait("", time.Time{}, nil)
 	defer p.flushLast(ctx)
 	for ctx.Err() == nil {
-		ask, ok, wake := p.Live.Next(p.Clock.Now(), &p.coverage)
-		p.count()
-		if !ok {
-			if err := p.flush(ctx); err != nil {
-				return stopped(ctx, err)
-			}
-			p.counted = time.Time{}
-			p.count()
-			_ = p.Clock.Sleep(ctx, wake.Sub(p.Clock.Now()))
-			continue
-		}
-		if p.Quota == 0 && p.Clock.Now().Sub(p.quota.asked) >= quotaAge {
-			p.refreshQuota(ctx)
-			continue
-		}
-		if err := p.observe(ctx, ask); err != nil {
+		if err := p.step(ctx); err != nil {
 			return stopped(ctx, err)
 		}
 	}
 	return nil
+}
+
+// step makes one call, or waits until one is due. Live windows come first,
+// then the job under way, then what the plan says.
+func (p *Poller) step(ctx context.Context) error {
+	if err := p.learn(ctx); err != nil {
+		return err
+	}
+	p.count()
+	now := p.Clock.Now()
+	live, isLive := p.Live.Live(now, &p.coverage)
+	if !isLive && p.job == nil {
+		if err := p.take(ctx, now); err != nil {
+			return err
+		}
+	}
+	if !isLive && p.job == nil {
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+		p.counted = time.Time{}
+		p.count()
+		_ = p.Clock.Sleep(ctx, p.Live.Wake(now, &p.coverage).Sub(p.Clock.Now()))
+		return nil
+	}
+	if p.Quota == 0 && now.Sub(p.quota.asked) >= quotaAge {
+		p.refreshQuota(ctx)
+		return nil
+	}
+	if isLive {
+		return p.live(ctx, live)
+	}
+	return p.advance(ctx)
 }
 
 // refreshQuota asks what is left of the quota. Going on without knowing is
@@ -190,46 +248,72 @@ func (p *Poller) loadDay(ctx context.Context, date window.Date) (*journal.Day, e
 	return day, nil
 }
 
-// observe asks for one window and keeps the answer for the journal. A failure
-// of the source is waited out here; errors are the journal's.
-func (p *Poller) observe(ctx context.Context, ask plan.Ask) error {
-	if err := p.begin(ctx, ask); errors.Is(err, errReplan) {
-		return nil
-	} else if err != nil {
+// live asks for one window and records the answer. A failure of the source is
+// waited out here; errors are the journal's.
+func (p *Poller) live(ctx context.Context, w window.Window) error {
+	day, err := p.before(ctx, w.From.Date())
+	if err != nil {
 		return err
 	}
-	rows, err := p.fetch(ctx, ask.Window.Range)
+	rows, err := p.fetch(ctx, w.Range)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err := p.flush(ctx); err != nil {
-			return err
-		}
-		p.wait(ctx, err)
+		return p.failed(ctx, err)
+	}
+	p.succeeded()
+	if err := p.record(ctx, day, schemas.Live, established{w, direct(rows), rows}); err != nil {
+		return err
+	}
+	return p.flush(ctx)
+}
+
+// failed waits out a failure of the source, after what was learned before it
+// is recorded.
+func (p *Poller) failed(ctx context.Context, failure error) error {
+	if ctx.Err() != nil {
 		return nil
 	}
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	p.wait(ctx, failure)
+	return nil
+}
+
+func (p *Poller) succeeded() {
 	p.backoff.reset()
 	p.quota.granted()
 	p.status.answered(p.Clock.Now())
-	return p.record(ctx, ask, rows)
 }
 
-// record adds an answer to the pending chunk, unless it tells nothing new.
-func (p *Poller) record(ctx context.Context, ask plan.Ask, rows []rawRow) error {
-	now := p.Clock.Now().UTC().Truncate(time.Microsecond)
-	snapshot := transform.Window(rows, transform.Options{Sum: p.Sum})
-	o := journal.Observation{
-		Local: ask.Window.From, Revision: 1, Method: schemas.Direct, Cause: ask.Cause,
-		ObservedAt: now, Digest: snapshot.Digest(), Sum: p.Sum, Rows: rows,
-	}
+// established is what is known of a window.
+type established struct {
+	window window.Window
+	method schemas.Method
+	rows   []rawRow
+}
+
+// direct is the method of a window that was asked for itself.
+func direct(rows []rawRow) schemas.Method {
 	if len(rows) == 0 {
-		o.Method = schemas.Empty
+		return schemas.Empty
 	}
-	if known, ok := p.pending.day.Window(o.Local); ok {
+	return schemas.Direct
+}
+
+// record adds a window to the pending chunk of its day, unless it tells
+// nothing new. day is the journal's record from before the first call that
+// the window rests on.
+func (p *Poller) record(ctx context.Context, day *journal.Day, cause schemas.Cause, w established) error {
+	now := p.Clock.Now().UTC().Truncate(time.Microsecond)
+	snapshot := transform.Window(w.rows, transform.Options{Sum: p.Sum})
+	o := journal.Observation{
+		Local: w.window.From, Revision: 1, Method: w.method, Cause: cause,
+		ObservedAt: now, Digest: snapshot.Digest(), Sum: p.Sum, Rows: w.rows,
+	}
+	if known, ok := day.Window(o.Local); ok {
 		o.Revision = known.Revision + 1
 		if known.Digest == o.Digest {
-			p.coverage.Mark(ask.Day, o.Local)
+			p.coverage.Mark(day.Day, o.Local)
 			return nil
 		}
 		if !o.ObservedAt.After(known.ObservedAt) { // the clock went back
@@ -237,9 +321,11 @@ func (p *Poller) record(ctx context.Context, ask plan.Ask, rows []rawRow) error 
 		}
 	}
 	p.Metrics.rejected(p.Operation, len(snapshot.Rejects))
-	p.pending.add(o, now)
-	p.coverage.Mark(ask.Day, o.Local)
-	if p.pending.full(now) || ask.Cause == schemas.Live {
+	if err := p.keep(ctx, day, window.Grid(time.Duration(w.window.Seconds())*time.Second), o); err != nil {
+		return err
+	}
+	p.coverage.Mark(day.Day, o.Local)
+	if p.pending.full(now) {
 		return p.flush(ctx)
 	}
 	return nil
@@ -249,19 +335,22 @@ func (p *Poller) record(ctx context.Context, ask plan.Ask, rows []rawRow) error 
 // records what changed. It must not run beside Run.
 func (p *Poller) Observe(ctx context.Context, cause schemas.Cause, windows ...window.Window) error {
 	for _, w := range windows {
-		ask := plan.Ask{Day: w.From.Date(), Grid: window.Grid(time.Duration(w.Seconds()) * time.Second), Window: w, Cause: cause}
-		if err := p.begin(ctx, ask); err != nil {
+		day, err := p.before(ctx, w.From.Date())
+		if err != nil {
 			return err
 		}
 		rows, err := p.fetch(ctx, w.Range)
 		if err != nil {
 			return errors.Join(err, p.flush(ctx))
 		}
-		if err := p.record(ctx, ask, rows); err != nil {
+		if err := p.record(ctx, day, cause, established{w, direct(rows), rows}); err != nil {
+			return err
+		}
+		if err := p.flush(ctx); err != nil {
 			return err
 		}
 	}
-	return p.flush(ctx)
+	return nil
 }
 
 func (p *Poller) key(date window.Date) journal.Key {

@@ -52,6 +52,14 @@ func (c *Coverage) Load(zone window.Zone, date window.Date, grid window.Grid, ob
 	c.firstMissing = min(c.firstMissing, date)
 }
 
+// Grid is the grid of a day known to c.
+func (c *Coverage) Grid(date window.Date) window.Grid {
+	if d := c.days[date]; d != nil {
+		return d.grid
+	}
+	return 0
+}
+
 // Mark notes that a window of a day known to c has been observed.
 func (c *Coverage) Mark(date window.Date, local window.Local) {
 	d := c.days[date]

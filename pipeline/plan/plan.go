@@ -1,7 +1,10 @@
 // Package plan decides what to ask the source next. It is pure: what is
-// wanted, what has been observed and the time go in, one window to ask for
-// comes out. There is no cursor to lose or to repair; what is to do is what
+// wanted, what has been observed and the time go in, the windows to establish
+// come out. There is no cursor to lose or to repair; what is to do is what
 // should be there less what is there.
+//
+// Live windows come first, then catching up, then backfills in the order in
+// which they were asked for.
 package plan
 
 import (
@@ -20,37 +23,76 @@ type Live struct {
 	Since window.Date
 }
 
-// Ask is one window to ask for.
-type Ask struct {
-	Day    window.Date
-	Grid   window.Grid // the day's
-	Window window.Window
-	Cause  schemas.Cause // Live or CatchUp
+// Backfill is a range of days that somebody asked for.
+type Backfill struct {
+	ID       string
+	From, To window.Date // both included
+	Grid     window.Grid // of days that have none yet
 }
 
-// Next picks the window to ask for at now: the one that has just become due,
-// if it is not observed yet, else the earliest that is missing. When nothing
-// is due, ok is false and wake is when the next window will be.
-func (l Live) Next(now time.Time, c *Coverage) (ask Ask, ok bool, wake time.Time) {
+// Job is windows to establish: due, not observed, sorted, of one calendar
+// month at most.
+type Job struct {
+	Cause    schemas.Cause
+	Backfill string // the backfill's id
+	Windows  []window.Window
+}
+
+// Live picks the window that became due at most one grid length before now,
+// if it is not observed yet.
+func (l Live) Live(now time.Time, c *Coverage) (window.Window, bool) {
+	return l.live(now, l.Zone.Local(now).Date(), c)
+}
+
+// CatchUp gives what is missing of the earliest month that misses anything
+// since Since.
+func (l Live) CatchUp(now time.Time, c *Coverage) (Job, bool) {
 	today := l.Zone.Local(now).Date()
-	if ask, ok := l.live(now, today, c); ok {
-		return ask, true, time.Time{}
+	for day := max(l.Since, c.firstMissing); day < today && c.day(l, day).missing == 0; day++ {
+		c.firstMissing = day + 1
 	}
-	for day := max(l.Since, c.firstMissing); day <= today; day++ {
-		if ask, ok := l.earliest(now, day, c); ok {
-			return ask, true, time.Time{}
+	windows := l.missing(now, max(l.Since, c.firstMissing), today, c)
+	return Job{Cause: schemas.CatchUp, Windows: windows}, len(windows) > 0
+}
+
+// Backfill gives what is missing of the earliest month of b that misses
+// anything; ok is false when b is done.
+func (l Live) Backfill(now time.Time, b Backfill, c *Coverage) (Job, bool) {
+	of := l
+	of.Grid = b.Grid
+	windows := of.missing(now, b.From, min(b.To, l.Zone.Local(now).Date()), c)
+	return Job{Cause: schemas.Backfill, Backfill: b.ID, Windows: windows}, len(windows) > 0
+}
+
+// missing are the windows of the days from first to last that are due and not
+// observed, as far as they lie in the month of the first of them.
+func (l Live) missing(now time.Time, first, last window.Date, c *Coverage) (windows []window.Window) {
+	for day := first; day <= last; day++ {
+		d := c.day(l, day)
+		if d.missing == 0 {
+			continue
 		}
-		if day < today && day == max(l.Since, c.firstMissing) && c.day(l, day).missing == 0 {
-			c.firstMissing = day + 1
+		for i, w := range d.windows {
+			if !d.observed[i] && !w.End.Add(l.Delay).After(now) {
+				windows = append(windows, w)
+			}
+		}
+		if len(windows) > 0 {
+			_, next := windows[0].From.Date().Month()
+			last = min(last, next-1)
 		}
 	}
-	return Ask{}, false, l.wake(now, today, c)
+	return windows
+}
+
+// Wake is when the next window becomes due after now.
+func (l Live) Wake(now time.Time, c *Coverage) time.Time {
+	return l.wake(now, l.Zone.Local(now).Date(), c)
 }
 
 // live finds the most recently ended window that became due at most one grid
 // length ago. It lies on today's or, around midnight, on yesterday's grid.
-func (l Live) live(now time.Time, today window.Date, c *Coverage) (Ask, bool) {
-	var best Ask
+func (l Live) live(now time.Time, today window.Date, c *Coverage) (best window.Window, ok bool) {
 	for day := max(l.Since, today-1); day <= today; day++ {
 		d := c.day(l, day)
 		if d.missing == 0 {
@@ -59,27 +101,12 @@ func (l Live) live(now time.Time, today window.Date, c *Coverage) (Ask, bool) {
 		horizon := now.Add(-time.Duration(d.grid))
 		for i, w := range d.windows {
 			due := w.End.Add(l.Delay)
-			if !d.observed[i] && !due.After(now) && due.After(horizon) && w.End.After(best.Window.End) {
-				best = Ask{day, d.grid, w, schemas.Live}
+			if !d.observed[i] && !due.After(now) && due.After(horizon) && w.End.After(best.End) {
+				best, ok = w, true
 			}
 		}
 	}
-	return best, best.Cause != ""
-}
-
-// earliest finds the first window of a day, in wall-clock order, that is due
-// and not observed.
-func (l Live) earliest(now time.Time, day window.Date, c *Coverage) (Ask, bool) {
-	d := c.day(l, day)
-	if d.missing == 0 {
-		return Ask{}, false
-	}
-	for i, w := range d.windows {
-		if !d.observed[i] && !w.End.Add(l.Delay).After(now) {
-			return Ask{day, d.grid, w, schemas.CatchUp}, true
-		}
-	}
-	return Ask{}, false
+	return best, ok
 }
 
 // wake finds when the next window becomes due after now.
@@ -99,7 +126,19 @@ func (l Live) wake(now time.Time, today window.Date, c *Coverage) time.Time {
 // Counts gives how many windows from Since on are due at now, and how many of
 // them are not observed.
 func (l Live) Counts(now time.Time, c *Coverage) (due, missing int) {
-	for day := l.Since; day <= l.Zone.Local(now).Date(); day++ {
+	return l.counts(now, l.Since, l.Zone.Local(now).Date(), c)
+}
+
+// Progress gives how many windows of b are due at now, and how many of them
+// are not observed.
+func (l Live) Progress(now time.Time, b Backfill, c *Coverage) (due, missing int) {
+	of := l
+	of.Grid = b.Grid
+	return of.counts(now, b.From, min(b.To, l.Zone.Local(now).Date()), c)
+}
+
+func (l Live) counts(now time.Time, first, last window.Date, c *Coverage) (due, missing int) {
+	for day := first; day <= last; day++ {
 		d := c.day(l, day)
 		if d.missing == 0 {
 			due += d.total
