@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"wolkpipe/pipeline/chat7"
+	"wolkpipe/pipeline/doctor"
 	"wolkpipe/pipeline/extract"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/plan"
@@ -99,8 +100,9 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 		}
 		poller, err := extract.New(extract.Options{
 			Operation: op.Name, Source: op.Source, Sum: op.Sum, Quota: op.Quota,
-			Live:  plan.Live{Zone: op.Zone, Grid: op.Grid, Delay: op.Delay, Since: since},
-			Gates: gates, Journal: p.journal, Clock: o.Clock, Metrics: metrics, Log: o.Log,
+			Live:    plan.Live{Zone: op.Zone, Grid: op.Grid, Delay: op.Delay, Since: since},
+			Learned: func(ctx context.Context) (extract.Learned, error) { return learned(ctx, state, op.Name) },
+			Gates:   gates, Journal: p.journal, Clock: o.Clock, Metrics: metrics, Log: o.Log,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("operation %s: %w", op.Name, err)
@@ -113,6 +115,18 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 	}
 	p.register()
 	return p, nil
+}
+
+// learned is what `wolkpipe doctor` has stored of an operation.
+func learned(ctx context.Context, state jetstream.KeyValue, operation string) (l extract.Learned, err error) {
+	finding, _, err := doctor.Load(ctx, state, operation)
+	if finding.ExclusiveEnd != nil {
+		l.Exclusive = *finding.ExclusiveEnd
+	}
+	if finding.Additive != nil {
+		l.Additive = *finding.Additive
+	}
+	return l, err
 }
 
 func (p *Pipeline) since(ctx context.Context, state jetstream.KeyValue, op Operation) (window.Date, error) {
