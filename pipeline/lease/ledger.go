@@ -155,9 +155,10 @@ func (q *ledger) refuse(zone window.Zone, now time.Time) {
 // granted notes that the source gave an answer for which the quota was there.
 func (q *ledger) granted() { q.Refused = nil }
 
-// free is the earliest time from now on at which a call may be made, if no
-// other is made until then; zero if there is none in the next 25 hours. The
-// call must leave room for what ahead says will be called, within a duration
+// free is now if a call may be made, else the first time, of those at which
+// earlier calls no longer count, at which it may if no other is made until
+// then; zero if there is none. Where ahead keeps it out it may be let in
+// sooner, as what was ahead is done: ask again now and then. The call must leave room for what ahead says will be called, within a duration
 // from its time, at each later time; nil: nothing. limit 0 is no limit.
 func (q *ledger) free(limit int64, ahead func(time.Duration) int64, now time.Time) time.Time {
 	at := now
@@ -195,5 +196,6 @@ func (q *ledger) fits(limit int64, ahead func(time.Duration) int64, at time.Time
 			count -= b.N
 		}
 	}
-	return count+ahead(day) <= limit
+	own := bucket{At: at.Unix() / bucketSeconds}
+	return count+ahead(own.end().Sub(at)) <= limit
 }

@@ -62,6 +62,18 @@ type Ask struct {
 	// keeps room for those. It must not fall with its argument and is called
 	// often, at any time until Enter returns. Nil: none. Not used for Live and Info.
 	Ahead func(time.Duration) int64
+
+	// Prompt asks not to wait for the quota: Enter gives an [*OverQuotaError].
+	Prompt bool
+}
+
+// OverQuotaError means that the quota leaves no room for a call.
+type OverQuotaError struct {
+	Until time.Time // when there may be room, at the earliest
+}
+
+func (e *OverQuotaError) Error() string {
+	return "the quota leaves no room for a call until " + e.Until.Format(time.RFC3339)
 }
 
 // Enter waits until a call may be made: no other is in flight anywhere, the
@@ -69,7 +81,7 @@ type Ask struct {
 // and [Call.Done] must be called.
 //
 // While NATS cannot be reached nobody is let in. An error is ctx's, ErrClosed,
-// or a [*RecordError]; nothing is open after it, though a call may have been
+// an [*OverQuotaError] or a [*RecordError]; nothing is open after it, though a call may have been
 // counted.
 func (t *Token) Enter(ctx context.Context, ask Ask) (*Call, error) {
 	w := t.join(ask)
@@ -86,6 +98,9 @@ func (t *Token) Enter(ctx context.Context, ask Ask) (*Call, error) {
 		t.stand(w, wait)
 		if ctx.Err() != nil {
 			return nil, waiting(ctx.Err())
+		}
+		if ask.Prompt && wait.reason == OverQuota {
+			return nil, &OverQuotaError{wait.until}
 		}
 		var broken *RecordError
 		if errors.As(wait.err, &broken) {
