@@ -3,7 +3,6 @@ package doctor_test
 import (
 	"context"
 	"math/rand/v2"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -69,10 +68,7 @@ func newBench(t *testing.T, sc chat7sim.Scenario, seed uint64, now time.Time) *b
 	if b.zone, err = window.LoadZone(op.Timezone); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Date", b.clock.Now().Add(b.skew).UTC().Format(http.TimeFormat))
-		b.sim.ServeHTTP(w, r)
-	}))
+	server := httptest.NewServer(b.sim)
 	t.Cleanup(server.Close)
 	for exclusive, client := range map[bool]**chat7.Client{false: &b.plain, true: &b.other} {
 		*client, err = chat7.New(chat7.Options{
@@ -92,7 +88,9 @@ func (b *bench) Rows(ctx context.Context, r window.Range, exclusive bool) (chat7
 	if exclusive {
 		client = b.other
 	}
+	date := b.clock.Now().Add(b.skew).Truncate(time.Second) // as HTTP cuts it
 	answer, err := client.Rows(ctx, r)
+	answer.Date = date
 	_ = b.clock.Sleep(ctx, 300*time.Millisecond)
 	answer.Took = 300 * time.Millisecond // of the clock that this bench goes by
 	if err == nil && b.answers != nil {
