@@ -2,8 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"wolkpipe/pipeline/doctor"
 	"wolkpipe/pipeline/extract"
 	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/lease"
 	"wolkpipe/pipeline/plan"
 	"wolkpipe/pipeline/window"
 	"wolkpipe/schemas"
@@ -28,6 +31,7 @@ const StateBucket = "CHAT7_STATE"
 type Options struct {
 	Version    string
 	NATS       *nats.Conn // its streams must have been checked
+	Owner      string     // identity of the data folder, which one process at a time holds
 	Replicas   int        // of the bucket; 0 means 1
 	Operations []Operation
 	Sinks      []Sink
@@ -62,6 +66,7 @@ type Pipeline struct {
 	o       Options
 	js      jetstream.JetStream
 	journal *journal.Journal
+	leases  *lease.Leases // nil when only looking
 	pollers []*extract.Poller
 	workers []*worker
 	started time.Time
@@ -82,6 +87,7 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 		return nil, fmt.Errorf("opening JetStream: %w", err)
 	}
 	p := &Pipeline{o: o, js: js, started: o.Clock.Now()}
+	p.beat.last.Store(time.Now().UnixNano())
 	if p.journal, err = journal.Open(ctx, js); err != nil {
 		return nil, err
 	}
@@ -92,7 +98,12 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 		return nil, fmt.Errorf("opening bucket %s: %w", StateBucket, err)
 	}
 	metrics := extract.NewMetrics(o.Registerer)
-	gates := &extract.Gates{}
+	if !o.LookOnly {
+		p.leases, err = lease.Open(ctx, js, lease.Options{Owner: o.Owner, Replicas: o.Replicas, Clock: o.Clock, Log: o.Log})
+		if err != nil {
+			return nil, err
+		}
+	}
 	for _, op := range o.Operations {
 		since, err := p.since(ctx, state, op)
 		if err != nil {
@@ -102,7 +113,7 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 			Operation: op.Name, Source: op.Source, Sum: op.Sum, Quota: op.Quota,
 			Live:    plan.Live{Zone: op.Zone, Grid: op.Grid, Delay: op.Delay, Since: since},
 			Learned: func(ctx context.Context) (extract.Learned, error) { return learned(ctx, state, op.Name) },
-			Gates:   gates, Journal: p.journal, Clock: o.Clock, Metrics: metrics, Log: o.Log,
+			Leases:  p.leases, Journal: p.journal, Clock: o.Clock, Metrics: metrics, Log: o.Log,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("operation %s: %w", op.Name, err)
@@ -152,7 +163,7 @@ const drainTime = 10 * time.Second
 
 // Run works until ctx ends, then drains: calls under way are abandoned, what
 // was answered is recorded, and the sinks get a while to take it. It fails
-// only if it cannot start.
+// only if it cannot start, or the sinks' router ends.
 func (p *Pipeline) Run(ctx context.Context) error {
 	router, err := p.route()
 	if err != nil {
@@ -167,33 +178,47 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	// The sinks outlive the pollers.
 	working, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	var sinking, polling sync.WaitGroup
-	sinking.Go(func() {
-		if err := router.Run(working); err != nil {
-			p.o.Log.Error("the router of the sinks stopped", "error", err)
-		}
-	})
-	<-router.Running()
+	routed := make(chan error, 1)
+	go func() { routed <- router.Run(working) }()
+	select {
+	case <-router.Running():
+	case err := <-routed:
+		return fmt.Errorf("starting the sinks: %w", errors.Join(err, router.Close()))
+	}
+	polling, stopPolling := context.WithCancel(ctx)
+	defer stopPolling()
+	var sinking, pollers sync.WaitGroup
 	sinking.Go(func() { p.sweep(working) })
 	sinking.Go(func() { p.beat.run(working) })
 	for _, poller := range p.pollers {
-		polling.Go(func() { p.poll(ctx, poller) })
+		pollers.Go(func() { p.poll(polling, poller) })
 	}
-	polling.Wait()
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-routed: // without its sinks it does half of its work: let it be started again
+		err = errors.Join(errors.New("the router of the sinks ended"), err)
+		stopPolling()
+	}
+	pollers.Wait()
 	p.drain(working)
 	stop()
 	if err := router.Close(); err != nil {
 		p.o.Log.Warn("the sinks did not finish in time; they go on at the next start", "error", err)
 	}
 	sinking.Wait()
-	return nil
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := p.leases.Close(closing); err != nil {
+		p.o.Log.Warn("the lease of a token was not given up; another process waits for its end", "error", err)
+	}
+	return err
 }
 
 // poll runs a poller, again after a failure of the journal.
 func (p *Pipeline) poll(ctx context.Context, poller *extract.Poller) {
 	for {
-		err := poller.Run(ctx)
+		err := safely(func() error { return poller.Run(ctx) })
 		if ctx.Err() != nil {
 			return
 		}
@@ -202,6 +227,17 @@ func (p *Pipeline) poll(ctx context.Context, poller *extract.Poller) {
 			return
 		}
 	}
+}
+
+// safely makes an error of a panic: what one operation's source sends must
+// not end the others.
+func safely(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return f()
 }
 
 // sweep converges every sink with every day of the journal, at the start and
@@ -268,8 +304,8 @@ func (p *Pipeline) pending(ctx context.Context) bool {
 		if err != nil {
 			return ctx.Err() == nil
 		}
-		if info := consumer.CachedInfo(); info.NumPending > 0 || info.NumAckPending > 0 {
-			return true
+		if info := consumer.CachedInfo(); w.status().Error == "" && (info.NumPending > 0 || info.NumAckPending > 0) {
+			return true // one that fails is not waited for
 		}
 	}
 	return false

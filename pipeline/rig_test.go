@@ -219,7 +219,7 @@ func (r *rig) pipeline() *Pipeline {
 		r.t.Fatal(err)
 	}
 	o := Options{
-		Version: "test", NATS: r.nats, Clock: r.clock, Registerer: prometheus.NewRegistry(), Log: r.log,
+		Version: "test", NATS: r.nats, Owner: "rig", Clock: r.clock, Registerer: prometheus.NewRegistry(), Log: r.log,
 		Sinks: []Sink{{"events", sink}, {"lake", r.lake}, {"quarantine", rejected}},
 	}
 	if r.wrap != nil {

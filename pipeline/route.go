@@ -73,9 +73,6 @@ func (p *Pipeline) handler(w *worker) message.NoPublishHandlerFunc {
 		windows, _ := strconv.Atoi(msg.Metadata.Get(journal.WindowsHeader))
 		err = w.hint(msg.Context(), sinks.Key{Operation: key.Operation, Day: key.Day.String()}, seq, windows)
 		if err != nil {
-			if msg.Context().Err() == nil {
-				w.log.Warn("a sink failed; trying again", "operation", key.Operation, "day", key.Day.String(), "error", err)
-			}
 			return err
 		}
 		return p.unreadable(msg, key, seq)

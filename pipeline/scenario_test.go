@@ -42,6 +42,7 @@ func TestScenarios(t *testing.T) {
 // that is not at midnight: the pipeline waits, and covers all in the end.
 func TestQuotaRunsOut(t *testing.T) {
 	scenario := chat7sim.Scenarios()["quota"]
+	scenario.Faults.UsedElsewhere = 720
 	r := newRig(t, scenario, 1, noon)
 	r.grace = 24 * time.Hour
 	r.since = window.DateOf(2026, 11, 10)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -30,9 +31,8 @@ type worker struct {
 
 	mu      sync.Mutex
 	days    map[sinks.Key]*daywork
-	backlog int // windows of hints that wait
-	failure string
-	failed  time.Time
+	failing map[sinks.Key]string // days whose last attempt failed, and why
+	backlog int                  // windows of hints that wait
 	total   sinks.Change
 }
 
@@ -47,7 +47,7 @@ type daywork struct {
 func newWorker(name string, sink sinks.Sink, source sinks.Source, log *slog.Logger) *worker {
 	return &worker{
 		name: name, sink: sink, source: source, log: log.With("sink", name),
-		slots: make(chan struct{}, parallel), days: map[sinks.Key]*daywork{},
+		slots: make(chan struct{}, parallel), days: map[sinks.Key]*daywork{}, failing: map[sinks.Key]string{},
 	}
 }
 
@@ -75,9 +75,36 @@ func (w *worker) hint(ctx context.Context, key sinks.Key, seq uint64, windows in
 		w.backlog -= windows
 		w.part(key, d)
 	}()
-	if superseded {
-		return nil
+	for failed := 0; !superseded; failed++ {
+		err := w.attempt(ctx, key, seq, d, replaced)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		wait := retryWait(failed)
+		w.log.Warn("a sink failed; trying again", "operation", key.Operation, "day", key.Day, "in", wait.Round(time.Millisecond), "error", err)
+		select {
+		case <-time.After(wait):
+		case <-replaced:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	return nil
+}
+
+// retryWait doubles from 200 ms to 1 min, with jitter.
+func retryWait(failed int) time.Duration {
+	wait := time.Minute
+	if failed < 8 {
+		wait = 200 * time.Millisecond << failed
+	}
+	return wait/2 + rand.N(wait/2+1)
+}
+
+// attempt converges a day once, unless that has been done or a newer hint
+// takes over.
+func (w *worker) attempt(ctx context.Context, key sinks.Key, seq uint64, d *daywork, replaced <-chan struct{}) error {
 	select {
 	case <-d.turn:
 	case <-replaced:
@@ -141,31 +168,42 @@ func (w *worker) converge(ctx context.Context, key sinks.Key, d *daywork) error 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	ctx, cancel := context.WithTimeout(ctx, convergeTime)
+	defer cancel()
 	change, seq, err := sinks.Converge(ctx, w.sink, w.source, key)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.total.Add(change)
 	if err != nil {
-		if ctx.Err() == nil {
-			w.failure, w.failed = err.Error(), time.Now()
-		}
+		w.failing[key] = err.Error()
 		return fmt.Errorf("sink %s: %w", w.name, err)
 	}
 	d.done = max(d.done, seq)
-	w.failure = ""
+	delete(w.failing, key)
 	return nil
 }
+
+// convergeTime bounds one attempt: a store that hangs must not hold a place
+// for ever.
+const convergeTime = 5 * time.Minute
 
 // SinkStatus is what an operator wants to know of one sink.
 type SinkStatus struct {
 	Name    string       `json:"name"`
 	Backlog int          `json:"backlog_windows"` // told of by the journal and not yet held
 	Change  sinks.Change `json:"written"`         // since the process started
-	Error   string       `json:"error,omitempty"` // of the last attempt, if it failed
+	Failing int          `json:"days_failing"`    // days whose last attempt failed
+	Error   string       `json:"error,omitempty"` // of one of them
 }
 
 func (w *worker) status() SinkStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return SinkStatus{w.name, w.backlog, w.total, w.failure}
+	s := SinkStatus{Name: w.name, Backlog: w.backlog, Change: w.total, Failing: len(w.failing)}
+	for key, err := range w.failing {
+		if s.Error == "" || err < s.Error { // any, but always the same
+			s.Error = key.String() + ": " + err
+		}
+	}
+	return s
 }

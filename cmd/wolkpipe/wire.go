@@ -51,11 +51,22 @@ func install(ctx context.Context, c *config.Config, clock extract.Clock, log *sl
 	if err := in.connect(ctx, "wolkpipe", true); err != nil {
 		return in, err
 	}
+	if c.NATS.URL != "" { // an embedded server holds the folder itself
+		release, err := broker.Hold(ctx, c.Data)
+		if err != nil {
+			return in, err
+		}
+		in.closers = append(in.closers, release)
+	}
+	owner, err := broker.Identity(c.Data)
+	if err != nil {
+		return in, err
+	}
 	if err := broker.EnsureStreams(ctx, in.js, broker.Streams{Replicas: c.NATS.Replicas}); err != nil {
 		return in, err
 	}
 	o := pipeline.Options{
-		Version: version(), NATS: in.nats, Replicas: c.NATS.Replicas, Clock: clock, Registerer: in.metrics, Log: log,
+		Version: version(), NATS: in.nats, Owner: owner, Replicas: c.NATS.Replicas, Clock: clock, Registerer: in.metrics, Log: log,
 	}
 	if o.AgentKey, err = in.agentKey(ctx); err != nil {
 		return in, err

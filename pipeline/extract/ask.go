@@ -4,49 +4,71 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"wolkpipe/pipeline/chat7"
+	"wolkpipe/pipeline/lease"
 	"wolkpipe/pipeline/window"
 )
 
-// callTime is how long the source may work on a call after it was made.
-const callTime = 60 * time.Second
-
-// once asks for the rows of a range, in one call.
-func (p *Poller) once(ctx context.Context, r window.Range) ([]rawRow, error) {
+// once asks for the rows of a range, in one call. end is when the range is
+// over.
+func (p *Poller) once(ctx context.Context, kind lease.Kind, r window.Range, end time.Time) ([]rawRow, error) {
 	var answer chat7.Answer
-	err := p.call(ctx, func(ctx context.Context) (err error) {
+	err := p.call(ctx, kind, func(ctx context.Context) (_ *lease.Told, err error) {
 		answer, err = p.client.Rows(ctx, r)
-		return err
+		return nil, err
 	})
-	var failure *chat7.Error
-	switch {
-	case err == nil:
-		p.Metrics.request(p.Operation, "ok")
-		return answer.Rows, nil
-	case errors.As(err, &failure):
-		p.Metrics.request(p.Operation, string(failure.Kind))
+	if err == nil {
+		err = early(answer, end)
 	}
-	return nil, err
+	return answer.Rows, err
 }
 
 // fetch asks for the rows of a window. What is too much for one answer, or
-// too slow twice, is asked for in halves and put together.
-func (p *Poller) fetch(ctx context.Context, r window.Range) ([]rawRow, error) {
-	if p.slow[r] {
-		return p.halves(ctx, r)
+// too slow twice, is asked for in parts and put together.
+func (p *Poller) fetch(ctx context.Context, kind lease.Kind, w window.Window) ([]rawRow, error) {
+	parts, err := p.parts(ctx, kind, w.Range, w.End)
+	if err != nil || len(parts) == 1 {
+		return parts[0], err
 	}
-	rows, err := p.once(ctx, r)
-	switch {
-	case !tooMuch(err) || r.Seconds() <= 1:
-		return rows, err
-	case chat7.KindOf(err) != chat7.Timeout:
-		return p.halves(ctx, r)
+	// A row in two parts is two rows, each with its own count. They are told
+	// apart by white space behind them, so as not to pass for one sent twice.
+	var rows []rawRow
+	for i, part := range parts {
+		for _, row := range part {
+			rows = append(rows, append(bytes.Clone(row), bytes.Repeat([]byte{' '}, i)...))
+		}
 	}
-	p.slow[r] = p.backoff.failures > 0
-	return nil, err
+	return rows, nil
+}
+
+// parts asks for a range, if need be in halves of halves. There is at least
+// one part, also with an error.
+func (p *Poller) parts(ctx context.Context, kind lease.Kind, r window.Range, end time.Time) ([][]rawRow, error) {
+	if !p.slow[r] {
+		rows, err := p.once(ctx, kind, r, end)
+		switch {
+		case !tooMuch(err) || r.Seconds() <= 1:
+			delete(p.slow, r)
+			return [][]rawRow{rows}, err
+		case chat7.KindOf(err) == chat7.Timeout:
+			_, before := p.slow[r]
+			p.slow[r] = before // in halves at the third try
+			return [][]rawRow{nil}, err
+		}
+	}
+	middle := r.From + (r.To-r.From)/2
+	first, err := p.parts(ctx, kind, window.Range{From: r.From, To: middle}, end)
+	if err != nil {
+		return [][]rawRow{nil}, err
+	}
+	second, err := p.parts(ctx, kind, window.Range{From: middle, To: r.To}, end)
+	if err != nil {
+		return [][]rawRow{nil}, err
+	}
+	delete(p.slow, r)
+	return append(first, second...), nil
 }
 
 // tooMuch reports whether a range is to be asked for in parts.
@@ -58,111 +80,49 @@ func tooMuch(err error) bool {
 	return false
 }
 
-// halves asks for both halves of a range. The same row in both is two
-// rows, each with its own count: they are marked, so that they do not pass
-// for one row sent twice.
-func (p *Poller) halves(ctx context.Context, r window.Range) ([]rawRow, error) {
-	middle := r.From + (r.To-r.From)/2
-	first, err := p.fetch(ctx, window.Range{From: r.From, To: middle})
-	if err != nil {
-		return nil, err
-	}
-	second, err := p.fetch(ctx, window.Range{From: middle, To: r.To})
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]rawRow, 0, len(first)+len(second))
-	for _, row := range first {
-		rows = append(rows, mark(row, r.From))
-	}
-	for _, row := range second {
-		rows = append(rows, mark(row, middle))
-	}
-	delete(p.slow, r)
-	return rows, nil
-}
-
-// mark notes in a row the start of the range that it answers.
-func mark(row rawRow, from window.Local) rawRow {
-	body, isObject := bytes.CutPrefix(bytes.TrimLeft(row, " \t\r\n"), []byte("{"))
-	if !isObject || bytes.HasPrefix(body, []byte(`"wolkpipe_from"`)) {
-		return row
-	}
-	comma := ","
-	if bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("}")) {
-		comma = ""
-	}
-	return fmt.Appendf(nil, `{"wolkpipe_from":"%s"%s%s`, from, comma, body)
-}
-
-// call makes one call to the source, when its token is free and the quota
-// allows.
-func (p *Poller) call(ctx context.Context, call func(context.Context) error) error {
-	token, err := p.Source.Token(ctx)
-	if err != nil {
-		return &chat7.Error{Op: "reading the token", Kind: chat7.Transient, Hint: "check the operation's `token`", Err: err}
-	}
-	gate := p.Gates.For(p.url, token)
-	if err := gate.enter(ctx, p.Clock); err != nil {
-		return err
-	}
-	p.token = token
-	var until time.Time
-	defer func() { gate.leave(until) }()
-	start := p.Clock.Now()
-	if !p.quota.take(p.Live.Zone.Local(start)) {
-		return &chat7.Error{Op: "asking", Kind: chat7.Quota, Message: "the day's calls are used up, by our own count"}
-	}
-	err = call(ctx)
-	var failure *chat7.Error
-	if errors.As(err, &failure) && failure.Open() {
-		until = start.Add(callTime)
-	}
-	return err
-}
-
-// askQuota asks the source for the day's limit and what is spent of it.
-func (p *Poller) askQuota(ctx context.Context) error {
-	var info chat7.TokenInfo
-	err := p.call(ctx, func(ctx context.Context) (err error) {
-		info, err = p.client.TokenInfo(ctx)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	p.quota.learn(info)
-	return nil
-}
-
-// wait lets the time pass that a failure of the source asks for.
-func (p *Poller) wait(ctx context.Context, err error) {
+// pause is until when a failure lets its call rest; wait is what back-off says.
+func (p *Poller) pause(now time.Time, wait time.Duration, err error) (until time.Time) {
 	var failure *chat7.Error
 	if !errors.As(err, &failure) {
 		failure = &chat7.Error{Kind: chat7.Transient, Err: err}
 	}
-	now := p.Clock.Now()
 	switch failure.Kind {
-	case chat7.BadToken:
-		p.waitForToken(ctx, err)
 	case chat7.Quota:
-		until := p.quota.reset(p.Live.Zone, now)
+		until = now.Add(failure.RetryAfter)
+		if state := p.holder.Load().State(); state.Until.After(until) {
+			until = state.Until
+		}
+		until = maxTime(until, now.Add(firstWait))
+		p.asked = time.Time{}
 		p.Log.Warn("the day's calls are used up", "until", until, "error", err)
-		p.status.wait("quota", until, err)
-		_ = p.Clock.Sleep(ctx, until.Sub(now))
-		p.quota.asked = time.Time{}
 	case chat7.Permanent:
-		until := now.Add(permanentWait)
+		until = now.Add(permanentWait)
 		p.Log.Error("the source refuses the request", "until", until, "error", err)
-		p.status.wait("permanent", until, err)
-		_ = p.Clock.Sleep(ctx, permanentWait)
 	default:
-		pause := max(p.backoff.next(), failure.RetryAfter)
-		p.Log.Warn("the source failed; asking again", "in", pause.Round(time.Millisecond), "error", err)
-		p.status.wait(string(failure.Kind), now.Add(pause), err)
-		_ = p.Clock.Sleep(ctx, pause)
+		until = now.Add(max(wait, failure.RetryAfter))
+		p.Log.Warn("the source failed; asking again", "in", until.Sub(now).Round(time.Millisecond), "error", err)
 	}
-	p.status.wait("", time.Time{}, nil)
+	return until
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// sleepUntil waits for a time, in short pieces: a machine that sleeps
+// meanwhile must not make it longer.
+func (p *Poller) sleepUntil(ctx context.Context, until time.Time) {
+	const piece = 15 * time.Minute
+	for ctx.Err() == nil {
+		left := until.Sub(p.Clock.Now())
+		if left <= 0 {
+			return
+		}
+		_ = p.Clock.Sleep(ctx, min(left, piece))
+	}
 }
 
 const (
@@ -172,7 +132,7 @@ const (
 
 // waitForToken stops the operation until its token changes.
 func (p *Poller) waitForToken(ctx context.Context, cause error) {
-	refused, _ := p.Source.Token(ctx)
+	refused := p.token
 	p.Log.Error("the operation is stopped until its token changes", "error", cause)
 	p.status.wait("bad_token", time.Time{}, cause)
 	for ctx.Err() == nil {

@@ -41,7 +41,7 @@ func (c *chunk) add(o journal.Observation, now time.Time) {
 }
 
 func (c *chunk) full(now time.Time) bool {
-	return len(c.windows) >= chunkWindows || c.bytes >= chunkBytes || now.Sub(c.since) >= chunkAge
+	return len(c.windows) >= chunkWindows || c.bytes >= chunkBytes || now.Sub(c.since).Abs() >= chunkAge
 }
 
 // before reads the journal's record of a day before a call is made: if
@@ -55,8 +55,8 @@ func (p *Poller) before(ctx context.Context, date window.Date) (*journal.Day, er
 	if err != nil {
 		return nil, err
 	}
-	if grid := p.coverage.Grid(date); day.Grid != 0 && grid != 0 && day.Grid != grid {
-		return p.loadDay(ctx, date) // another process recorded it in other windows
+	if day.Seq != p.seen[date] {
+		p.load(day) // another process has recorded something
 	}
 	return day, nil
 }
@@ -87,13 +87,12 @@ func (p *Poller) flush(ctx context.Context) error {
 		Key: p.pending.day.Key, Timezone: p.Live.Zone.String(), Grid: p.pending.grid, Windows: p.pending.windows,
 	}
 	after := p.pending.day.Seq
-	var retry backoff
-	for {
+	for failed := 0; ; failed++ {
 		seq, err := p.Journal.Append(ctx, c, after)
 		switch {
 		case err == nil:
 			p.status.observed(p.Live.Zone, c)
-			p.pending = chunk{}
+			p.pending, p.seen[c.Day] = chunk{}, seq
 			p.job.appended(c.Day, after, seq)
 			return nil
 		case errors.Is(err, journal.ErrMoved):
@@ -104,8 +103,9 @@ func (p *Poller) flush(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return wrap("keeping answers of "+c.Key.String(), err)
 		}
+		p.status.wait("journal", time.Time{}, err)
 		p.Log.Warn("the journal does not take an answer; trying again", "day", c.Day.String(), "error", err)
-		if err := p.Clock.Sleep(ctx, retry.next()); err != nil {
+		if err := p.Clock.Sleep(ctx, backoff(failed)); err != nil {
 			return err
 		}
 	}

@@ -5,8 +5,9 @@
 // as observed when the journal has acknowledged it, never before. An error is
 // never read as "no rows": only an answer that proves emptiness is.
 //
-// One call at a time is in flight on a token, whichever operations share it
-// ([Gates]). Failures are waited out by their kind: see [Poller.Run].
+// One call at a time is in flight on a token, over all processes and
+// operations that share it, and none past the quota: package lease sees to it.
+// Failures are waited out by their kind: see [Poller.Run].
 package extract
 
 import (
@@ -14,10 +15,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/lease"
 	"wolkpipe/pipeline/plan"
 	"wolkpipe/pipeline/transform"
 	"wolkpipe/pipeline/window"
@@ -35,12 +38,12 @@ type Clock interface {
 type Options struct {
 	Operation string
 	Live      plan.Live
-	Sum       bool          // rows alike to the byte are summed, not dropped
-	Quota     int64         // calls a day; 0: ask the source
-	Source    chat7.Options // its Token gives the token as it now is
-	Gates     *Gates
+	Sum       bool                                   // rows alike to the byte are summed, not dropped
+	Quota     int64                                  // calls a day; 0: ask the source
+	Source    chat7.Options                          // its Token gives the token as it now is
 	Learned   func(context.Context) (Learned, error) // what trying the source has shown; may be nil
 	Journal   *journal.Journal
+	Leases    *lease.Leases
 	Clock     Clock
 	Metrics   *Metrics
 	Log       *slog.Logger
@@ -56,26 +59,37 @@ type Learned struct {
 // Poller keeps one operation's windows observed.
 type Poller struct {
 	Options
-	client   *chat7.Client
-	url      string // of the source: with the token, what a gate is for
-	token    string // of the call under way
+	client *chat7.Client
+	url    string                      // of the source
+	token  string                      // of the call under way
+	holder atomic.Pointer[lease.Token] // of the last call
+	permit atomic.Pointer[lease.Call]  // of the call under way
+	asked  time.Time                   // when the source last told the quota
+
+	learned Learned   // as last looked up
+	looked  time.Time // when that was
+
 	coverage plan.Coverage
+	unread   []window.Date          // days whose coverage is still to be read from the journal
+	seen     map[window.Date]uint64 // up to which message of the journal coverage knows a day
 	pending  chunk
 	job      *job // under way, nil for none
-	quota    quota
-	status   status
-	backoff  backoff
-	learned  Learned               // as last looked up
-	looked   time.Time             // when learned was last looked up
-	counted  time.Time             // when coverage was last counted
-	slow     map[window.Range]bool // ranges that timed out: asked in halves
+
+	liveRest, jobRest time.Time // until then no such call is made
+	failures          failures
+	deferred          map[window.Local]time.Time // windows that keep failing, until then
+	slow              map[window.Range]bool      // ranges that timed out; true: asked in halves
+
+	status status
 }
 
 // New makes a poller; Run starts it. The error is of the source's options.
 func New(o Options) (*Poller, error) {
 	o.Log = o.Log.With("operation", o.Operation)
-	p := &Poller{Options: o, slow: map[window.Range]bool{}}
-	p.quota.limit = o.Quota
+	p := &Poller{
+		Options: o, seen: map[window.Date]uint64{}, slow: map[window.Range]bool{},
+		deferred: map[window.Local]time.Time{}, failures: newFailures(),
+	}
 	if err := p.connect(); err != nil {
 		return nil, err
 	}
@@ -84,16 +98,6 @@ func New(o Options) (*Poller, error) {
 		p.url, err = chat7.BaseURL(o.Source.Server)
 	}
 	return p, err
-}
-
-// connect makes the client. The token that it sends is the one whose gate was
-// entered.
-func (p *Poller) connect() (err error) {
-	source := p.Source
-	source.Exclusive = source.Exclusive || p.learned.Exclusive
-	source.Token = func(context.Context) (string, error) { return p.token, nil }
-	p.client, err = chat7.New(source)
-	return err
 }
 
 // learnEvery is how often it is looked up what trying the source has shown.
@@ -114,7 +118,7 @@ func (p *Poller) learn(ctx context.Context) error {
 		return nil
 	}
 	p.Log.Info("the source has been tried", "date_end_exclusive", learned.Exclusive, "counts_add_up", learned.Additive)
-	p.learned = learned
+	p.learned, p.job = learned, nil
 	return p.connect()
 }
 
@@ -123,11 +127,13 @@ func (p *Poller) learn(ctx context.Context) error {
 //
 //   - concurrency, maintenance, 5xx, cut or unreadable answers: asked again
 //     after 1 s to 1 min, doubling, with jitter;
+//   - a past range that keeps failing while others are answered is asked for in
+//     parts, and a past window that does is put off, so that the rest goes on;
 //   - a call that may still be running at the source: not before its 60 s are over;
 //   - an exhausted quota: at the next midnight of the operation's zone, then hourly;
 //   - a bad token: when the token has changed.
 func (p *Poller) Run(ctx context.Context) error {
-	if err := p.Load(ctx); err != nil {
+	if err := p.begin(ctx); err != nil {
 		return stopped(ctx, err)
 	}
 	p.status.wait("", time.Time{}, nil)
@@ -146,60 +152,36 @@ func (p *Poller) step(ctx context.Context) error {
 	if err := p.learn(ctx); err != nil {
 		return err
 	}
-	p.count()
 	now := p.Clock.Now()
-	live, isLive := p.Live.Live(now, &p.coverage)
-	if !isLive && p.job == nil {
-		if err := p.take(ctx, now); err != nil {
-			return err
-		}
-	}
-	if !isLive && p.job == nil {
-		if err := p.flush(ctx); err != nil {
-			return err
-		}
-		p.counted = time.Time{}
-		p.count()
-		_ = p.Clock.Sleep(ctx, p.Live.Wake(now, &p.coverage).Sub(p.Clock.Now()))
-		return nil
-	}
-	if p.Quota == 0 && now.Sub(p.quota.asked) >= quotaAge {
+	if p.Quota == 0 && now.Sub(p.asked) >= quotaAge && !now.Before(p.liveRest) {
 		p.refreshQuota(ctx)
 		return nil
 	}
-	if isLive {
+	live, isLive := p.Live.Live(now, &p.coverage)
+	switch {
+	case isLive && !now.Before(p.liveRest):
 		return p.live(ctx, live)
+	case len(p.unread) > 0:
+		return p.readNext(ctx)
+	case p.job == nil && !now.Before(p.jobRest):
+		if err := p.take(ctx, now); err != nil || p.job != nil {
+			return err
+		}
 	}
-	return p.advance(ctx)
-}
-
-// refreshQuota asks what is left of the quota. Going on without knowing is
-// better than not polling, unless the token itself is refused.
-func (p *Poller) refreshQuota(ctx context.Context) {
-	err := p.askQuota(ctx)
-	if ctx.Err() != nil {
-		return
+	if p.job != nil && !now.Before(p.jobRest) {
+		return p.advance(ctx)
 	}
-	var failure *chat7.Error
-	if errors.As(err, &failure) && failure.Kind == chat7.BadToken {
-		p.wait(ctx, err)
-		return
+	if err := p.flush(ctx); err != nil {
+		return err
 	}
-	p.quota.asked = p.Clock.Now()
-	if err != nil {
-		p.Log.Warn("the source does not tell the quota", "error", err)
+	until := p.Live.Wake(now, &p.coverage)
+	for _, rest := range []time.Time{p.liveRest, p.jobRest} {
+		if rest.After(now) && rest.Before(until) {
+			until = rest
+		}
 	}
-}
-
-// count notes the state of coverage for Status, once a second at most: with
-// years to catch up on it is long work.
-func (p *Poller) count() {
-	now := p.Clock.Now()
-	if now.Sub(p.counted) < time.Second {
-		return
-	}
-	p.counted = now
-	p.status.plan(p.Live.Counts(now, &p.coverage))
+	p.sleepUntil(ctx, until)
+	return nil
 }
 
 // stopped tells a wanted end from a failure.
@@ -210,78 +192,127 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// Load reads from the journal which windows have been observed. Until Run is
-// called, Status says that the operation is not running.
-func (p *Poller) Load(ctx context.Context) error {
+// begin reads the coverage of the latest days, so that live polling can begin;
+// that of the others is read between calls.
+func (p *Poller) begin(ctx context.Context) error {
 	p.status.wait("not running", time.Time{}, nil)
 	days, err := p.Journal.Days(ctx, p.Operation)
 	if err != nil {
 		return err
 	}
+	p.unread = p.unread[:0]
 	for _, key := range days {
-		if key.Day < p.Live.Since {
-			continue
-		}
-		if _, err := p.loadDay(ctx, key.Day); err != nil {
+		p.unread = append(p.unread, key.Day) // rising: the latest is read first
+	}
+	for range 2 {
+		if err := p.readNext(ctx); err != nil {
 			return err
 		}
 	}
-	p.count()
+	return nil
+}
+
+// readNext reads the coverage of one more day.
+func (p *Poller) readNext(ctx context.Context) error {
+	if len(p.unread) == 0 {
+		return nil
+	}
+	last := len(p.unread) - 1
+	if _, err := p.loadDay(ctx, p.unread[last]); err != nil {
+		return err
+	}
+	p.unread = p.unread[:last]
+	return nil
+}
+
+// Load reads from the journal which windows have been observed. Until Run is
+// called, Status says that the operation is not running.
+func (p *Poller) Load(ctx context.Context) error {
+	if err := p.begin(ctx); err != nil {
+		return err
+	}
+	for len(p.unread) > 0 {
+		if err := p.readNext(ctx); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 func (p *Poller) loadDay(ctx context.Context, date window.Date) (*journal.Day, error) {
-	day, err := p.Journal.Day(ctx, journal.Key{Operation: p.Operation, Day: date})
+	day, err := p.Journal.Day(ctx, p.key(date))
 	if err != nil {
 		return nil, err
 	}
+	p.load(day)
+	return day, nil
+}
+
+// load takes over what the journal's record of a day says of its coverage.
+func (p *Poller) load(day *journal.Day) {
+	p.seen[day.Day] = day.Seq
 	if day.Grid == 0 {
-		p.coverage.Forget(date)
-		return day, nil
+		p.coverage.Forget(day.Day)
+		return
 	}
 	observed := make([]window.Local, len(day.Windows))
 	for i, o := range day.Windows {
 		observed[i] = o.Local
 	}
-	p.coverage.Load(p.Live.Zone, date, day.Grid, observed)
+	p.coverage.Load(p.Live.Zone, day.Day, day.Grid, observed)
 	p.status.observedUpTo(p.Live.Zone, day)
-	return day, nil
 }
 
-// live asks for one window and records the answer. A failure of the source is
-// waited out here; errors are the journal's.
+// live asks for one window and records the answer. Errors are the journal's.
 func (p *Poller) live(ctx context.Context, w window.Window) error {
 	day, err := p.before(ctx, w.From.Date())
-	if err != nil {
-		return err
+	if err != nil || p.coverage.Observed(w.From) {
+		return err // another process was faster
 	}
-	rows, err := p.fetch(ctx, w.Range)
+	rows, err := p.fetch(ctx, lease.Live, w)
 	if err != nil {
-		return p.failed(ctx, err)
+		return p.failed(ctx, w.Range, err, &p.liveRest)
 	}
-	p.succeeded()
+	p.succeeded(w.Range)
 	if err := p.record(ctx, day, schemas.Live, established{w, direct(rows), rows}); err != nil {
 		return err
 	}
 	return p.flush(ctx)
 }
 
-// failed waits out a failure of the source, after what was learned before it
-// is recorded.
-func (p *Poller) failed(ctx context.Context, failure error) error {
-	if ctx.Err() != nil {
+// failed sets until when calls rest after one failed, having recorded what
+// was learned before it.
+func (p *Poller) failed(ctx context.Context, r window.Range, failure error, rest *time.Time) error {
+	if ctx.Err() != nil || errors.Is(failure, errMoved) {
 		return nil
 	}
 	if err := p.flush(ctx); err != nil {
 		return err
 	}
-	p.wait(ctx, failure)
+	kind := chat7.KindOf(failure)
+	if kind == chat7.BadToken {
+		p.waitForToken(ctx, failure)
+		p.status.wait("", time.Time{}, nil)
+		return nil
+	}
+	until := p.pause(p.Clock.Now(), p.failures.add(r), failure)
+	p.status.wait(string(kind), until, failure)
+	*rest = until
+	switch kind {
+	case chat7.Quota:
+		if rest == &p.jobRest {
+			return nil // the rest of the quota is kept for live polling
+		}
+		p.jobRest = until
+	case chat7.Concurrency, chat7.Maintenance, chat7.UnknownForbidden, chat7.Permanent:
+		p.liveRest, p.jobRest = until, until // any call would meet them
+	}
 	return nil
 }
 
-func (p *Poller) succeeded() {
-	p.backoff.reset()
-	p.quota.granted()
+func (p *Poller) succeeded(r window.Range) {
+	p.failures.succeeded(r)
+	p.status.wait("", time.Time{}, nil)
 	p.status.answered(p.Clock.Now())
 }
 
@@ -339,7 +370,13 @@ func (p *Poller) Observe(ctx context.Context, cause schemas.Cause, windows ...wi
 		if err != nil {
 			return err
 		}
-		rows, err := p.fetch(ctx, w.Range)
+		rows, err := p.fetch(ctx, lease.Live, w)
+		for errors.Is(err, errMoved) {
+			if day, err = p.before(ctx, w.From.Date()); err != nil {
+				return err
+			}
+			rows, err = p.fetch(ctx, lease.Live, w)
+		}
 		if err != nil {
 			return errors.Join(err, p.flush(ctx))
 		}

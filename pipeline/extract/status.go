@@ -26,6 +26,7 @@ type Status struct {
 // Status tells how the operation stands.
 func (p *Poller) Status() Status {
 	now := p.Clock.Now()
+	p.status.count(now, func() (int, int) { return p.Live.Counts(now, &p.coverage) })
 	p.status.mu.Lock()
 	defer p.status.mu.Unlock()
 	s := p.status.Status
@@ -33,8 +34,10 @@ func (p *Poller) Status() Status {
 	if !s.LastEnd.IsZero() {
 		s.LagSeconds = now.Sub(s.LastEnd).Seconds()
 	}
-	if left, known := p.quota.remaining(p.Live.Zone.Local(now)); known {
-		s.QuotaLeft = &left
+	if holder := p.holder.Load(); holder != nil {
+		if state := holder.State(); state.Limit > 0 {
+			s.QuotaLeft = &state.Remaining
+		}
 	}
 	if s.State == "" {
 		s.State = "running"
@@ -44,14 +47,24 @@ func (p *Poller) Status() Status {
 
 // status gathers a Status while the poller works.
 type status struct {
-	mu sync.Mutex
+	mu      sync.Mutex
+	counted time.Time
 	Status
 }
 
-func (s *status) plan(due, missing int) {
+// count notes the state of coverage, once a second at most: with years to
+// catch up on it is long work.
+func (s *status) count(now time.Time, count func() (due, missing int)) {
+	s.mu.Lock()
+	fresh := now.Sub(s.counted).Abs() < time.Second
+	s.mu.Unlock()
+	if fresh {
+		return
+	}
+	due, missing := count()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.Due, s.Missing = due, missing
+	s.Due, s.Missing, s.counted = due, missing, now
 }
 
 func (s *status) answered(at time.Time) {

@@ -2,13 +2,17 @@ package plan
 
 import (
 	"slices"
+	"sync"
 
 	"wolkpipe/pipeline/window"
 )
 
 // Coverage is which windows of an operation have been observed. The zero
-// value knows of none. It is not safe for use by several goroutines.
+// value knows of none. It may be used by several goroutines.
 type Coverage struct {
+	mu           sync.Mutex
+	totals       map[window.Date]int // of days that are not in days: windows that exist
+	grid         window.Grid         // of totals
 	days         map[window.Date]*day
 	firstMissing window.Date // every day before it, back to since, is complete
 }
@@ -42,31 +46,61 @@ func (c *Coverage) start(zone window.Zone, date window.Date, grid window.Grid) *
 	return d
 }
 
+// expected is how many windows of a day exist, kept since it is asked for often.
+func (c *Coverage) expected(zone window.Zone, date window.Date, grid window.Grid) int {
+	if c.totals == nil || c.grid != grid {
+		c.totals, c.grid = map[window.Date]int{}, grid
+	}
+	n, known := c.totals[date]
+	if !known {
+		n = len(zone.Windows(date, grid))
+		c.totals[date] = n
+	}
+	return n
+}
+
 // Load replaces what is known of a day: its grid, and the windows that have
 // been observed, by their wall-clock starts.
 func (c *Coverage) Load(zone window.Zone, date window.Date, grid window.Grid, observed []window.Local) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.start(zone, date, grid)
 	for _, local := range observed {
-		c.Mark(date, local)
+		c.mark(date, local)
 	}
 	c.firstMissing = min(c.firstMissing, date)
 }
 
-// Grid is the grid of a day known to c.
-func (c *Coverage) Grid(date window.Date) window.Grid {
-	if d := c.days[date]; d != nil {
-		return d.grid
+// Observed reports whether the window that starts at local, of a day known to
+// c, has been observed.
+func (c *Coverage) Observed(local window.Local) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d := c.days[local.Date()]
+	if d == nil || d.missing == 0 {
+		return d != nil
 	}
-	return 0
+	i, found := d.find(local)
+	return found && d.observed[i]
+}
+
+func (d *day) find(local window.Local) (int, bool) {
+	return slices.BinarySearchFunc(d.windows, local, func(w window.Window, l window.Local) int { return int(w.From - l) })
 }
 
 // Mark notes that a window of a day known to c has been observed.
 func (c *Coverage) Mark(date window.Date, local window.Local) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mark(date, local)
+}
+
+func (c *Coverage) mark(date window.Date, local window.Local) {
 	d := c.days[date]
 	if d == nil || d.missing == 0 {
 		return
 	}
-	i, found := slices.BinarySearchFunc(d.windows, local, func(w window.Window, l window.Local) int { return int(w.From - l) })
+	i, found := d.find(local)
 	if !found || d.observed[i] {
 		return
 	}
@@ -78,6 +112,8 @@ func (c *Coverage) Mark(date window.Date, local window.Local) {
 
 // Forget drops what is known of a day that could not be recorded.
 func (c *Coverage) Forget(date window.Date) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	delete(c.days, date)
 	c.firstMissing = min(c.firstMissing, date)
 }

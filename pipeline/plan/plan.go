@@ -3,8 +3,7 @@
 // come out. There is no cursor to lose or to repair; what is to do is what
 // should be there less what is there.
 //
-// Live windows come first, then catching up, then backfills in the order in
-// which they were asked for.
+// Live windows come first, then catching up.
 package plan
 
 import (
@@ -23,57 +22,44 @@ type Live struct {
 	Since window.Date
 }
 
-// Backfill is a range of days that somebody asked for.
-type Backfill struct {
-	ID       string
-	From, To window.Date // both included
-	Grid     window.Grid // of days that have none yet
-}
-
 // Job is windows to establish: due, not observed, sorted, of one calendar
 // month at most.
 type Job struct {
-	Cause    schemas.Cause
-	Backfill string // the backfill's id
-	Windows  []window.Window
+	Cause   schemas.Cause
+	Windows []window.Window
 }
 
 // Live picks the window that became due at most one grid length before now,
 // if it is not observed yet.
 func (l Live) Live(now time.Time, c *Coverage) (window.Window, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return l.live(now, l.Zone.Local(now).Date(), c)
 }
 
 // CatchUp gives what is missing of the earliest month that misses anything
-// since Since.
-func (l Live) CatchUp(now time.Time, c *Coverage) (Job, bool) {
+// since Since, but for the windows that are put off.
+func (l Live) CatchUp(now time.Time, c *Coverage, putOff func(window.Local) bool) (Job, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	today := l.Zone.Local(now).Date()
 	for day := max(l.Since, c.firstMissing); day < today && c.day(l, day).missing == 0; day++ {
 		c.firstMissing = day + 1
 	}
-	windows := l.missing(now, max(l.Since, c.firstMissing), today, c)
+	windows := l.missing(now, max(l.Since, c.firstMissing), today, c, putOff)
 	return Job{Cause: schemas.CatchUp, Windows: windows}, len(windows) > 0
 }
 
-// Backfill gives what is missing of the earliest month of b that misses
-// anything; ok is false when b is done.
-func (l Live) Backfill(now time.Time, b Backfill, c *Coverage) (Job, bool) {
-	of := l
-	of.Grid = b.Grid
-	windows := of.missing(now, b.From, min(b.To, l.Zone.Local(now).Date()), c)
-	return Job{Cause: schemas.Backfill, Backfill: b.ID, Windows: windows}, len(windows) > 0
-}
+// jobWindows bounds a job: what it takes in memory.
+const jobWindows = 20_000
 
-// missing are the windows of the days from first to last that are due and not
-// observed, as far as they lie in the month of the first of them.
-func (l Live) missing(now time.Time, first, last window.Date, c *Coverage) (windows []window.Window) {
-	for day := first; day <= last; day++ {
+// missing are the windows of the days from first to last that are due, not
+// observed and not put off, as far as they lie in the month of the first of them.
+func (l Live) missing(now time.Time, first, last window.Date, c *Coverage, putOff func(window.Local) bool) (windows []window.Window) {
+	for day := first; day <= last && len(windows) < jobWindows; day++ {
 		d := c.day(l, day)
-		if d.missing == 0 {
-			continue
-		}
 		for i, w := range d.windows {
-			if !d.observed[i] && !w.End.Add(l.Delay).After(now) {
+			if !d.observed[i] && !w.End.Add(l.Delay).After(now) && !putOff(w.From) {
 				windows = append(windows, w)
 			}
 		}
@@ -87,13 +73,18 @@ func (l Live) missing(now time.Time, first, last window.Date, c *Coverage) (wind
 
 // Wake is when the next window becomes due after now.
 func (l Live) Wake(now time.Time, c *Coverage) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return l.wake(now, l.Zone.Local(now).Date(), c)
 }
+
+// oldest is the earliest day whose windows may just become due.
+func (l Live) oldest(now time.Time) window.Date { return l.Zone.Local(now.Add(-l.Delay)).Date() - 1 }
 
 // live finds the most recently ended window that became due at most one grid
 // length ago. It lies on today's or, around midnight, on yesterday's grid.
 func (l Live) live(now time.Time, today window.Date, c *Coverage) (best window.Window, ok bool) {
-	for day := max(l.Since, today-1); day <= today; day++ {
+	for day := max(l.Since, l.oldest(now)); day <= today; day++ {
 		d := c.day(l, day)
 		if d.missing == 0 {
 			continue
@@ -112,7 +103,7 @@ func (l Live) live(now time.Time, today window.Date, c *Coverage) (best window.W
 // wake finds when the next window becomes due after now.
 func (l Live) wake(now time.Time, today window.Date, c *Coverage) time.Time {
 	next := now.Add(24 * time.Hour)
-	for day := max(l.Since, today-1); day <= max(l.Since, today)+1; day++ {
+	for day := max(l.Since, l.oldest(now)); day <= max(l.Since, today)+1; day++ {
 		d := c.day(l, day)
 		for i, w := range d.windows {
 			if due := w.End.Add(l.Delay); !d.observed[i] && due.After(now) && due.Before(next) {
@@ -126,21 +117,20 @@ func (l Live) wake(now time.Time, today window.Date, c *Coverage) time.Time {
 // Counts gives how many windows from Since on are due at now, and how many of
 // them are not observed.
 func (l Live) Counts(now time.Time, c *Coverage) (due, missing int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	return l.counts(now, l.Since, l.Zone.Local(now).Date(), c)
-}
-
-// Progress gives how many windows of b are due at now, and how many of them
-// are not observed.
-func (l Live) Progress(now time.Time, b Backfill, c *Coverage) (due, missing int) {
-	of := l
-	of.Grid = b.Grid
-	return of.counts(now, b.From, min(b.To, l.Zone.Local(now).Date()), c)
 }
 
 func (l Live) counts(now time.Time, first, last window.Date, c *Coverage) (due, missing int) {
 	for day := first; day <= last; day++ {
-		d := c.day(l, day)
-		if d.missing == 0 {
+		d := c.days[day]
+		if d == nil && day < last-1 && l.Delay < 24*time.Hour { // over, and nothing known of it
+			n := c.expected(l.Zone, day, l.Grid)
+			due, missing = due+n, missing+n
+			continue
+		}
+		if d = c.day(l, day); d.missing == 0 {
 			due += d.total
 			continue
 		}

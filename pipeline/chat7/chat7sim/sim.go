@@ -139,6 +139,7 @@ func (s *Sim) Operations() []Operation {
 // http.ErrAbortHandler, which a server takes for closing the connection, where
 // the scenario cuts an answer off.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // its own clock, which may not be the machine's
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/api/v2/reports_manager.php"):
 		s.serveAPI(w, r, map[string]answerer{"chat_7": (*call).chat7})
