@@ -146,8 +146,8 @@ func TestSwapDecides(t *testing.T) {
 func TestLostAnswers(t *testing.T) {
 	p := start(t, "a", 10)
 	lose := 1
-	p.nats.swap = func(do func() (uint64, error)) (uint64, error) {
-		revision, err := do()
+	p.nats.swap = func(do swap) (uint64, error) {
+		revision, err := do(t.Context())
 		if lose--; lose >= 0 {
 			return 0, errLost
 		}

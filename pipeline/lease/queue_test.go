@@ -107,34 +107,22 @@ func TestLiveComesBeforeAged(t *testing.T) {
 func TestLiveOvertakesWhileWaiting(t *testing.T) {
 	p, q := start(t, "a", 0), start(t, "b", 0)
 	p.enter(t, Live)
-	got := make(chan entered, 2)
-	enter := func(name string, kind Kind) {
-		call, err := q.Enter(t.Context(), Ask{Kind: kind})
-		if err == nil {
-			got <- entered{name, call}
+	overtaken := make(chan struct{})
+	go func() {
+		defer close(overtaken)
+		if call, err := q.Enter(t.Context(), Ask{Kind: Backfill}); err == nil {
+			call.Done(Outcome{Ended: true})
 		}
-	}
-	go enter("backfill", Backfill)
+	}()
 	q.clock.asleep(nil)
-	go enter("live", Live)
-	for q.State().Waiting < 2 {
-		time.Sleep(time.Microsecond)
+	_, call := q.passes(t, Ask{Kind: Live})
+	select {
+	case <-overtaken:
+		t.Error("the backfill was let in first")
+	default:
 	}
-	for len(got) == 0 {
-		if d := q.clock.asleep(t.Context().Done()); len(got) == 0 {
-			q.advance(d)
-		}
-		if q.clock.Now().Sub(noon) > 2*openTime {
-			t.Fatal("nobody was let in")
-		}
-		time.Sleep(time.Millisecond)
-	}
-	e := <-got
-	if e.name != "live" {
-		t.Errorf("the %s was let in first", e.name)
-	}
-	e.call.Done(Outcome{Ended: true})
-	(<-got).call.Done(Outcome{Ended: true})
+	call.Done(Outcome{Ended: true})
+	<-overtaken
 }
 
 func TestCancelledWaiterLeaves(t *testing.T) {

@@ -39,6 +39,10 @@ func TestMain(m *testing.M) {
 	if shared, err = jetstream.New(nc); err != nil {
 		panic(err)
 	}
+	// The bucket is there before hooks are put around it.
+	if _, err := Open(context.Background(), shared, Options{Owner: "a", Clock: newClock()}); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	nc.Close()
 	s.Close()
@@ -144,10 +148,13 @@ func (f *faultyJS) KeyValue(ctx context.Context, bucket string) (jetstream.KeyVa
 
 type faultyKV struct {
 	jetstream.KeyValue
-	down   bool                                            // nothing gets through
-	before func()                                          // runs between a read and the swap
-	swap   func(do func() (uint64, error)) (uint64, error) // does a swap, or not
+	down   bool   // nothing gets through
+	before func() // runs once, between a read and the swap
+	swap   func(do swap) (uint64, error)
 }
+
+// swap writes what was to be written, now or later.
+type swap func(context.Context) (uint64, error)
 
 func (f *faultyKV) Get(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
 	if f.down {
@@ -156,7 +163,7 @@ func (f *faultyKV) Get(ctx context.Context, key string) (jetstream.KeyValueEntry
 	return f.KeyValue.Get(ctx, key)
 }
 
-func (f *faultyKV) change(do func() (uint64, error)) (uint64, error) {
+func (f *faultyKV) change(ctx context.Context, do swap) (uint64, error) {
 	if f.down {
 		return 0, errLost
 	}
@@ -167,15 +174,17 @@ func (f *faultyKV) change(do func() (uint64, error)) (uint64, error) {
 	if f.swap != nil {
 		return f.swap(do)
 	}
-	return do()
+	return do(ctx)
 }
 
 func (f *faultyKV) Update(ctx context.Context, key string, value []byte, last uint64) (uint64, error) {
-	return f.change(func() (uint64, error) { return f.KeyValue.Update(ctx, key, value, last) })
+	kv := f.KeyValue
+	return f.change(ctx, func(ctx context.Context) (uint64, error) { return kv.Update(ctx, key, value, last) })
 }
 
 func (f *faultyKV) Create(ctx context.Context, key string, value []byte, o ...jetstream.KVCreateOpt) (uint64, error) {
-	return f.change(func() (uint64, error) { return f.KeyValue.Create(ctx, key, value, o...) })
+	kv := f.KeyValue
+	return f.change(ctx, func(ctx context.Context) (uint64, error) { return kv.Create(ctx, key, value, o...) })
 }
 
 // process is one of several that share the test's token.
@@ -188,10 +197,16 @@ type process struct {
 
 func (p process) advance(d time.Duration) { p.clock.advance(d) }
 
-// start begins a process with a clock of its own.
+// start begins a process with a clock of its own. The token is the test's.
 func start(t testing.TB, owner string, limit int64) process {
 	t.Helper()
-	return startWith(t, owner, newClock(), t.Name(), limit)
+	p := startWith(t, owner, newClock(), t.Name(), limit)
+	t.Cleanup(func() { // for another run of the same test
+		if err := p.nats.KeyValue.Purge(context.Background(), p.key); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
 }
 
 func startWith(t testing.TB, owner string, c *clock, token string, limit int64) process {
