@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"wolkpipe/pipeline"
 	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/doctor"
+	"wolkpipe/pipeline/extract"
+	"wolkpipe/pipeline/lease"
 	"wolkpipe/pipeline/window"
 )
 
@@ -138,6 +141,12 @@ func (in *installation) examine(ctx context.Context, kv jetstream.KeyValue, op c
 	if err != nil {
 		return doctor.Finding{}, err
 	}
+	leases, err := in.borrow(ctx)
+	if err != nil {
+		return doctor.Finding{}, err
+	}
+	defer func() { _ = leases.Close(context.WithoutCancel(ctx)) }()
+	source.call = leased(leases, operation)
 	finding, err := doctor.Examine(ctx, source, doctor.Options{Zone: operation.Zone, Grid: operation.Grid, Sum: operation.Sum, Progress: tell})
 	if err != nil {
 		return finding, err
@@ -151,15 +160,53 @@ func (in *installation) examine(ctx context.Context, kv jetstream.KeyValue, op c
 	return finding, doctor.Store(ctx, kv, op.Name, finding)
 }
 
+// borrow opens the leases for a command that runs beside a daemon: it takes
+// its turn on a token as another process would.
+func (in *installation) borrow(ctx context.Context) (*lease.Leases, error) {
+	return lease.Open(ctx, in.js, lease.Options{
+		Owner: "command-" + rand.Text(), Replicas: in.config.NATS.Replicas, Clock: extract.System{}, Log: in.log,
+	})
+}
+
+// leased makes each call under the lease of the operation's token.
+func leased(leases *lease.Leases, op pipeline.Operation) func(context.Context, func(context.Context) error) error {
+	return func(ctx context.Context, once func(context.Context) error) error {
+		token, err := op.Source.Token(ctx)
+		if err != nil {
+			return err
+		}
+		address := op.Source.BaseURL
+		if address == "" {
+			if address, err = chat7.BaseURL(op.Source.Server); err != nil {
+				return err
+			}
+		}
+		permit, err := leases.Token(address, token, lease.Quota{Limit: op.Quota, Zone: op.Zone}).Enter(ctx, lease.Ask{Kind: lease.Info, Prompt: true})
+		if err != nil {
+			return err
+		}
+		if !permit.MaySend() {
+			permit.Done(lease.Outcome{Ended: true})
+			return errors.New("the lease of the token ran out before the call: try again")
+		}
+		err = once(ctx)
+		outcome := lease.Outcome{Ended: true, Granted: err == nil}
+		var failure *chat7.Error
+		if errors.As(err, &failure) {
+			outcome.Ended, outcome.Refused = !failure.Open(), failure.Kind == chat7.Quota
+		}
+		permit.Done(outcome)
+		return err
+	}
+}
+
 // doctorSource asks an operation's source.
 type doctorSource struct {
 	inclusive, exclusive *chat7.Client
 
 	// call makes one call to the source, as soon as its token is free and
-	// where the quota allows. Every call goes through it: it is where a lease
-	// of the token belongs, without which a daemon's calls may overlap with
-	// these. It gives the error of what it calls as it is; an error of its own
-	// ends the examination.
+	// where the quota allows. It gives the error of what it calls as it is; an
+	// error of its own ends the examination.
 	call func(context.Context, func(context.Context) error) error
 }
 
