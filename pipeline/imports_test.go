@@ -31,14 +31,13 @@ var allowed = map[string][]string{
 	"pipeline/transform":      {"schemas"},
 	"pipeline/broker":         {"schemas"},
 	"pipeline/status":         {},
-	"pipeline/backfill":       {"pipeline/plan", "pipeline/window", "schemas"},
 	"pipeline/doctor":         {"pipeline/chat7", "pipeline/transform", "pipeline/window", "schemas"},
 	"pipeline/extract": {
 		"pipeline/chat7", "pipeline/descend", "pipeline/journal", "pipeline/lease", "pipeline/plan",
 		"pipeline/transform", "pipeline/window", "schemas",
 	},
 	"pipeline": { // what runs drives sinks, and knows none of them
-		"pipeline/backfill", "pipeline/broker", "pipeline/chat7", "pipeline/descend", "pipeline/doctor", "pipeline/extract",
+		"pipeline/broker", "pipeline/chat7", "pipeline/descend", "pipeline/doctor", "pipeline/extract",
 		"pipeline/journal", "pipeline/lease", "pipeline/plan", "pipeline/status", "pipeline/transform", "pipeline/window",
 		"schemas", "sinks", "sinks/pubsub",
 	},
