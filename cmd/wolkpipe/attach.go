@@ -21,19 +21,31 @@ func attach(ctx context.Context, c *config.Config, log *slog.Logger) (in *instal
 		err = in.connect(ctx, "wolkpipe look", false)
 		return in, true, err
 	}
-	nc, err := broker.Attach(c.Data, broker.RemoteOptions{Name: "wolkpipe look", TLS: broker.TLS(c.NATS.TLS), Logger: log})
+	if running, err = in.embedded(ctx); errors.As(err, new(*broker.InUseError)) {
+		running, err = in.embedded(ctx) // a daemon that was starting may listen by now
+	}
+	if err != nil {
+		in.Close()
+		return nil, false, err
+	}
+	return in, running, nil
+}
+
+// embedded reaches the server that a daemon embeds, or starts one.
+func (in *installation) embedded(ctx context.Context) (running bool, err error) {
+	c := in.config
+	nc, err := broker.Attach(c.Data, broker.RemoteOptions{Name: "wolkpipe look", TLS: broker.TLS(c.NATS.TLS), Logger: in.log})
 	switch {
 	case err == nil:
 		in.nats = nc
 		in.closers = append(in.closers, nc.Close)
 		in.js, err = jetstream.New(nc)
-		return in, true, err
+		return true, err
 	case !errors.Is(err, broker.ErrNotRunning):
-		return nil, false, err
+		return false, err
 	}
 	if err := in.connect(ctx, "wolkpipe look", false); err != nil {
-		in.Close()
-		return nil, false, fmt.Errorf("looking at the data folder: %w", err)
+		return false, fmt.Errorf("looking at the data folder: %w", err)
 	}
-	return in, false, nil
+	return false, nil
 }

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -33,16 +34,26 @@ type folderLock struct{ lock *flock.Flock }
 
 func lockPath(dir string) string { return filepath.Join(dir, "lock") }
 
+// lockPatience is how long a folder that is held is waited for. Commands that
+// look at a folder without a daemon hold it for a moment; they must not keep a
+// daemon from starting.
+const lockPatience = 3 * time.Second
+
 // takeLock takes the folder, or gives an [*InUseError].
-func takeLock(dir string, now time.Time) (*folderLock, error) {
+func takeLock(ctx context.Context, dir string, now time.Time) (*folderLock, error) {
 	path := lockPath(dir)
 	lock := flock.New(path, flock.SetPermissions(0o600))
-	ok, err := lock.TryLock()
-	if err != nil {
+	patience, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	_, err := lock.TryLockContext(patience, 10*time.Millisecond)
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("waiting for data folder %s: %w", dir, ctx.Err())
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, errors.Join(holder(dir), lock.Close())
+	default:
 		return nil, fmt.Errorf("locking data folder %s: %w", dir, err)
-	}
-	if !ok {
-		return nil, holder(dir)
 	}
 	// The file stays when the lock is released: were it removed, a third
 	// process could lock a new file while a second holds the old one.

@@ -29,7 +29,7 @@ type Server struct {
 // Start takes the data folder, starts the server and waits until it is ready
 // or ctx ends. Recovering streams takes time with their size.
 //
-// It gives an [*InUseError] when another process holds the folder, and an
+// It gives an [*InUseError] when another process goes on holding the folder, and an
 // [*AddressError] when it cannot listen where it is told to.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Logger == nil {
@@ -50,7 +50,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		}
 	}
 	s := &Server{dir: o.Dir, log: o.Logger}
-	if s.lock, err = takeLock(o.Dir, o.Now()); err != nil {
+	if s.lock, err = takeLock(ctx, o.Dir, o.Now()); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -58,6 +58,11 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			s.Close()
 		}
 	}()
+	// Left by a process that was killed: whoever listens there now is not to
+	// be given the owner's secret.
+	if err := os.Remove(urlPath(o.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("removing the address of an earlier server: %w", err)
+	}
 	if s.secret, err = ownSecret(o.Dir); err != nil {
 		return nil, err
 	}
