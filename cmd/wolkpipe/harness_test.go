@@ -87,6 +87,7 @@ type site struct {
 // watch stands before a simulator and looks for calls of one process that
 // meet on a token. Of calls that killed processes left open it knows nothing.
 type watch struct {
+	hold    sync.RWMutex // locked by a test that wants no call answered
 	mu      sync.Mutex
 	process int            // number of the process that makes the calls
 	open    map[string]int // calls by process and token
@@ -95,6 +96,8 @@ type watch struct {
 
 func (w *watch) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		w.hold.RLock()
+		defer w.hold.RUnlock()
 		w.mu.Lock()
 		k := fmt.Sprint(w.process, r.Header.Get("wolkvox-token"))
 		if w.open[k]++; w.open[k] > 1 {
@@ -305,22 +308,7 @@ func (p *process) alive() {
 // says waits until the process has written a text to stderr.
 func (p *process) says(text string) {
 	p.t.Helper()
-	limit := time.After(patience)
-	for {
-		said, grown := p.stderr.look()
-		if strings.Contains(said, text) {
-			return
-		}
-		select {
-		case <-grown:
-		case <-p.ended:
-			if !strings.Contains(p.stderr.String(), text) {
-				p.alive()
-			}
-		case <-limit:
-			p.t.Fatalf("%v never said %q: %s", p.cmd.Args, text, said)
-		}
-	}
+	p.stderr.wait(p.t, p, text)
 }
 
 func (p *process) signal(s os.Signal) {
@@ -373,4 +361,25 @@ func (o *output) look() (text string, grown <-chan struct{}) {
 func (o *output) String() string {
 	text, _ := o.look()
 	return text
+}
+
+// wait waits until p has written a text to o.
+func (o *output) wait(t *testing.T, p *process, text string) {
+	t.Helper()
+	limit := time.After(patience)
+	for {
+		said, grown := o.look()
+		if strings.Contains(said, text) {
+			return
+		}
+		select {
+		case <-grown:
+		case <-p.ended: // with all its output taken
+			if !strings.Contains(o.String(), text) {
+				p.alive()
+			}
+		case <-limit:
+			t.Fatalf("%v never said %q: %s", p.cmd.Args, text, said)
+		}
+	}
 }

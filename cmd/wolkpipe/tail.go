@@ -74,7 +74,13 @@ func tail(cmd *cobra.Command, o tailOptions) error {
 	})
 }
 
+// check refuses wrong usage before anything is opened.
 func (o tailOptions) check(c *config.Config) error {
+	if o.since != "" {
+		if _, err := parseSince(o.since, time.Now()); err != nil {
+			return err
+		}
+	}
 	if o.operation == "" {
 		return nil
 	}
