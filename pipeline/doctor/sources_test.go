@@ -25,7 +25,7 @@ func operation(perDay int, f chat7sim.Faults) chat7sim.Scenario {
 // TestSharedIsFound: a source that counts an interaction in two ranges is
 // found out, nearly always where that is rare and always where it is not.
 func TestSharedIsFound(t *testing.T) {
-	const seeds = 30
+	const seeds = 15
 	for _, c := range []struct {
 		perDay  int
 		rate    chat7sim.Rate
@@ -33,9 +33,9 @@ func TestSharedIsFound(t *testing.T) {
 	}{
 		{400, 0.2, seeds},
 		{400, 0.05, seeds},
-		{400, 0.02, 29},
-		{100, 0.05, 28},
-		{30, 0.2, 29},
+		{400, 0.02, 14},
+		{100, 0.05, 14},
+		{30, 0.2, 14},
 	} {
 		t.Run(fmt.Sprintf("%d a day at %v", c.perDay, c.rate), func(t *testing.T) {
 			t.Parallel()
