@@ -134,11 +134,43 @@ func TestElapsed(t *testing.T) {
 // The swap of a process that was stopped between its read and its swap fails.
 func TestSwapDecides(t *testing.T) {
 	p, q := start(t, "a", 0), start(t, "b", 0)
+	p.enter(t, Live).Done(Outcome{Ended: true})
+	p.advance(time.Hour)
+	q.try(t, Ask{})
+	q.advance(time.Hour)
 	var other *Call
 	p.nats.before = func() { other = q.enter(t, Live) }
 	took, call := p.passes(t, Ask{})
 	if other == nil || took != openTime+driftTime || !call.Moved {
 		t.Errorf("let in after %v, moved %v", took, call.Moved)
+	}
+}
+
+// The end of a call that could not be written is not written over the call of
+// a process that has taken over since.
+func TestLateEnd(t *testing.T) {
+	p, q := start(t, "a", 0), start(t, "b", 0)
+	call := p.enter(t, Live)
+	p.nats.down = true
+	call.Done(Outcome{Ended: true})
+	p.nats.down = false
+	q.passes(t, Ask{})
+	p.advance(time.Hour)
+	if took, _ := p.passes(t, Ask{}); took != openTime+driftTime {
+		t.Errorf("let in %v after another's call", took)
+	}
+}
+
+// A lease runs from when it was last renewed.
+func TestRenewal(t *testing.T) {
+	p, q := start(t, "a", 0), start(t, "b", 0)
+	call := p.enter(t, Live)
+	q.try(t, Ask{Kind: Backfill})
+	q.advance(time.Hour)
+	call.Done(Outcome{Ended: true})
+	p.enter(t, Live)
+	if took, _ := q.passes(t, Ask{Kind: Backfill}); took != openTime+driftTime {
+		t.Errorf("let in after %v", took)
 	}
 }
 
@@ -229,7 +261,11 @@ func TestRecordCannotBeRead(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	p := start(t, "a", 0)
+	call := p.enter(t, Live)
 	p.close()
+	if call.MaySend() {
+		t.Error("a call may be sent though the token was let go of")
+	}
 	if _, err := p.Enter(t.Context(), Ask{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("error %v", err)
 	}

@@ -203,3 +203,25 @@ func TestHolderGivesWayToPeers(t *testing.T) {
 	}
 	q.enter(t, Live)
 }
+
+// Who must keep room for live polling does not hold up those who need not.
+func TestQuotaBlocksOneWaiter(t *testing.T) {
+	p := start(t, "a", 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		_, _ = p.Enter(ctx, Ask{Kind: Catchup, Ahead: func(time.Duration) int64 { return 10 }})
+	}()
+	p.clock.asleep(nil)
+	if s := p.State(); s.Reason != OverQuota || s.Waiting != 1 || !s.Until.After(noon) {
+		t.Errorf("state %+v", s)
+	}
+	call, err := p.Enter(t.Context(), Ask{Kind: Backfill})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call.Done(Outcome{Ended: true})
+	cancel()
+	<-left
+}

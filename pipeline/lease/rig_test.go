@@ -182,6 +182,12 @@ func (f *faultyKV) Update(ctx context.Context, key string, value []byte, last ui
 	return f.change(ctx, func(ctx context.Context) (uint64, error) { return kv.Update(ctx, key, value, last) })
 }
 
+// Put is not used: should it be, it meets the hooks too.
+func (f *faultyKV) Put(ctx context.Context, key string, value []byte) (uint64, error) {
+	kv := f.KeyValue
+	return f.change(ctx, func(ctx context.Context) (uint64, error) { return kv.Put(ctx, key, value) })
+}
+
 func (f *faultyKV) Create(ctx context.Context, key string, value []byte, o ...jetstream.KVCreateOpt) (uint64, error) {
 	kv := f.KeyValue
 	return f.change(ctx, func(ctx context.Context) (uint64, error) { return kv.Create(ctx, key, value, o...) })

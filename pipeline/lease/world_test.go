@@ -150,6 +150,43 @@ func (w *world) done(m *member) {
 	m.call = nil
 }
 
+// act does one thing.
+func (w *world) act() {
+	m := w.member()
+	switch rapid.IntRange(0, 11).Draw(w.rapid, "act") {
+	case 0, 1, 2:
+		w.advance()
+	case 3:
+		if m.call == nil {
+			w.enter(m, w.kind())
+		}
+	case 4, 5, 6:
+		if m.call == nil {
+			w.enter(m, w.kind())
+			w.send(m)
+		}
+	case 7:
+		w.send(m)
+	case 8, 9:
+		w.done(m)
+	case 10:
+		w.fault(m)
+	case 11:
+		switch rapid.IntRange(0, 3).Draw(w.rapid, "end") {
+		case 0: // killed, and started again
+			w.procs[slices.Index(w.procs, m)] = w.start(m.owner, m.clock)
+		case 1:
+			m.close()
+			w.procs[slices.Index(w.procs, m)] = w.start(m.owner, m.clock)
+		case 2: // what was late arrives
+			for _, do := range w.late {
+				_, _ = do(context.Background())
+			}
+			w.late = nil
+		}
+	}
+}
+
 // TestProcessesShareAToken holds the two laws: calls never overlap at the
 // source, and no 24 hours hold more than the quota, whatever processes,
 // clocks and NATS do.
@@ -161,39 +198,9 @@ func TestProcessesShareAToken(t *testing.T) {
 		for i := range 3 {
 			w.procs = append(w.procs, w.start(string(rune('a'+i)), newClock()))
 		}
-		act := map[string]func(*rapid.T){
-			"advance": func(*rapid.T) { w.advance() },
-			"again":   func(*rapid.T) { w.advance() },
-			"enter": func(*rapid.T) {
-				if m := w.member(); m.call == nil {
-					w.enter(m, w.kind())
-				}
-			},
-			"enter and send": func(*rapid.T) {
-				if m := w.member(); m.call == nil {
-					w.enter(m, w.kind())
-					w.send(m)
-				}
-			},
-			"send":  func(*rapid.T) { w.send(w.member()) },
-			"done":  func(*rapid.T) { w.done(w.member()) },
-			"fault": func(*rapid.T) { w.fault(w.member()) },
-			"crash": func(*rapid.T) {
-				m := w.member()
-				i := slices.Index(w.procs, m)
-				if rapid.Bool().Draw(rt, "closed") {
-					m.close()
-				}
-				w.procs[i] = w.start(m.owner, m.clock)
-			},
-			"arrive": func(*rapid.T) {
-				for _, do := range w.late {
-					_, _ = do(context.Background())
-				}
-				w.late = nil
-			},
+		for range 80 {
+			w.act()
 		}
-		rt.Repeat(act)
 
 		// Whatever happened, with nothing in the way calls can be had again.
 		for _, m := range w.procs {
