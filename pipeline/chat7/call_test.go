@@ -285,7 +285,7 @@ func TestGzip(t *testing.T) {
 				}
 				return
 			}
-			failureOf(t, err, c.want)
+			_ = failureOf(t, err, c.want)
 		})
 	}
 }

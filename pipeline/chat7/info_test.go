@@ -40,7 +40,7 @@ func TestTokenInfo(t *testing.T) {
 	} {
 		client := serve(t, nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
 		_, err := client.TokenInfo(t.Context())
-		failureOf(t, err, Transient)
+		_ = failureOf(t, err, Transient)
 	}
 }
 
@@ -73,6 +73,6 @@ func TestActivityCodes(t *testing.T) {
 	}
 	for _, body = range []string{`{"code":200,"data":{}}`, `{"code":200,"data":["0012"]}`, `{}`} {
 		_, err := client.ActivityCodes(t.Context())
-		failureOf(t, err, Transient)
+		_ = failureOf(t, err, Transient)
 	}
 }

@@ -103,5 +103,5 @@ func TestTokenIsNeverShown(t *testing.T) {
 		_, _ = io.WriteString(w, full)
 	})
 	_, err := client.Rows(t.Context(), noon)
-	failureOf(t, err, Transient)
+	_ = failureOf(t, err, Transient)
 }

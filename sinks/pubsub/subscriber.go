@@ -122,7 +122,7 @@ func (s *Subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	if err != nil {
 		return nil, err
 	}
-	sub := newSubscription(s, ctx, source)
+	sub := newSubscription(ctx, s, source)
 	s.running.Add(1)
 	go func() {
 		defer s.running.Done()

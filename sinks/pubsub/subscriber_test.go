@@ -233,8 +233,8 @@ func TestCloseWaitsForHandlers(t *testing.T) {
 		late.Nack()
 	}
 	select {
-	case <-closed:
-		t.Fatal("Close did not wait")
+	case err := <-closed:
+		t.Fatalf("Close did not wait: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	if m.Context().Err() != nil {

@@ -43,7 +43,7 @@ type subscription struct {
 	abandoned chan struct{}  // closed when handlers had their time to finish
 }
 
-func newSubscription(s *Subscriber, ctx context.Context, source Source) *subscription {
+func newSubscription(ctx context.Context, s *Subscriber, source Source) *subscription {
 	sub := &subscription{
 		Subscriber: s, source: source, out: make(chan *message.Message),
 		slots: make(chan struct{}, s.o.Concurrency), queue: make(chan *delivery, s.o.Concurrency),
