@@ -73,7 +73,7 @@ func TestCallsOfAnEmptyMonth(t *testing.T) {
 	silent := newOperation(t, 1, 0, false)
 	for days, most := range map[int]int{30: 1, 1: 1} {
 		out, _ := silent.fill(t, windowsOf(t, "America/Bogota", monday, days, fiveMinutes), true)
-		report(t, "%d empty days: %d calls, %.2f a day", days, out.calls, float64(out.calls)/float64(days))
+		t.Logf("%d empty days: %d calls, %.2f a day", days, out.calls, float64(out.calls)/float64(days))
 		if out.calls > most {
 			t.Errorf("%d empty days took %d calls", days, out.calls)
 		}
@@ -97,7 +97,7 @@ func TestCallsOfAWorkingDay(t *testing.T) {
 						calls, worst, nonEmpty, days = calls+out.calls, max(worst, out.calls), nonEmpty+n, days+1
 					}
 				}
-				report(t, "%4d a day, strict %-5v derive %-5v: %5.1f calls, at most %d; naive 288; %.1f windows with rows",
+				t.Logf("%4d a day, strict %-5v derive %-5v: %5.1f calls, at most %d; naive 288; %.1f windows with rows",
 					c.perDay, strict, derive, float64(calls)/float64(days), worst, float64(nonEmpty)/float64(days))
 				if strict && derive && c.bounded && worst > c.most {
 					t.Errorf("%d interactions in twelve hours took %d calls, want at most %d", c.perDay, worst, c.most)
@@ -115,7 +115,7 @@ func TestCallsOfAYear(t *testing.T) {
 		windows = windowsOf(t, "America/Bogota", window.DateOf(2026, 1, 1), 365, fiveMinutes)
 		out, n := newOperation(t, 5, 200, strict).fill(t, windows, true)
 		share := float64(out.calls) / float64(len(windows))
-		report(t, "a year at 200, strict %v: %d calls, %.1f%% of %d; %d windows with rows; %s", strict, out.calls, 100*share, len(windows), n, out.methods())
+		t.Logf("a year at 200, strict %v: %d calls, %.1f%% of %d; %d windows with rows; %s", strict, out.calls, 100*share, len(windows), n, out.methods())
 		if strict && share > 0.45 {
 			t.Errorf("a year took %.1f%% of the naive calls", 100*share)
 		}

@@ -1,5 +1,7 @@
 package descend
 
+import "slices"
+
 // frame is a piece of work on the stack. Its next gives what to ask for, or
 // false when it changed the stack instead; the answer comes back to it.
 type frame interface {
@@ -125,10 +127,15 @@ func pick(all []held, day uint64) held {
 const disagreements = 2
 
 func (p *sample) answered(d *Descent, s span, r *reply) {
+	d.stats.Samples++
+	if r.counts == nil { // it tells nothing: another one will
+		d.establish(s.from, Direct, r.rows, r.number)
+		d.held = slices.DeleteFunc(d.held, func(h held) bool { return h.at == s.from })
+		return
+	}
 	d.pop()
 	all := d.held
 	d.held = nil
-	d.stats.Samples++
 	agrees := p.picked.counts.equal(r.counts)
 	switch {
 	case !r.empty():
