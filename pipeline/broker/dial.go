@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 
@@ -33,10 +34,32 @@ func Dial(o RemoteOptions) (*nats.Conn, error) {
 		opts = append(opts, nats.UserCredentials(o.Credentials))
 	}
 	nc, err := nats.Connect(o.URL, opts...)
+	if errors.As(err, new(*url.Error)) {
+		err = errors.New("it holds something that is no URL") // the error itself quotes it, password included
+	}
 	if err != nil {
-		return nil, fmt.Errorf("connecting to nats.url %s: %w%s", o.URL, err, hint(err))
+		return nil, fmt.Errorf("connecting to nats.url %s: %w%s", redact(o.URL), err, hint(err))
 	}
 	return nc, nil
+}
+
+// redact shows where a list of URLs leads, without what lets one in there.
+func redact(list string) string {
+	parts := strings.Split(list, ",")
+	for i, part := range parts {
+		u, err := url.Parse(strings.TrimSpace(part))
+		switch {
+		case err != nil, u.Host == "", strings.Contains(u.Path+u.RawQuery+u.Fragment, "@"):
+			parts[i] = "(unreadable)" // which of it is a password cannot be told
+			continue
+		case u.User != nil:
+			if _, password := u.User.Password(); !password {
+				u.User = url.User("xxxxx") // a token
+			}
+		}
+		parts[i] = u.Redacted()
+	}
+	return strings.Join(parts, ",")
 }
 
 // ErrNotRunning means that no process serves a data folder.
@@ -53,7 +76,7 @@ func Attach(dir string, o RemoteOptions) (*nats.Conn, error) {
 	if !held {
 		return nil, fmt.Errorf("data folder %s: %w", dir, ErrNotRunning)
 	}
-	url, err := os.ReadFile(urlPath(dir))
+	address, err := os.ReadFile(urlPath(dir))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("data folder %s is held by a process that does not listen: %w", dir, ErrNotRunning)
 	}
@@ -69,7 +92,7 @@ func Attach(dir string, o RemoteOptions) (*nats.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	nc, err := nats.Connect(strings.TrimSpace(string(url)), append(opts, nats.UserInfo(owner, secret))...)
+	nc, err := nats.Connect(strings.TrimSpace(string(address)), append(opts, nats.UserInfo(owner, secret))...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the server of data folder %s: %w", dir, err)
 	}
@@ -108,7 +131,7 @@ func connOptions(name string, log *slog.Logger) []nats.Option {
 				log.Warn("nats: connection lost", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("nats: connected again", "url", nc.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("nats: connected again", "url", redact(nc.ConnectedUrl())) }),
 	}
 }
 
