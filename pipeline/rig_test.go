@@ -156,6 +156,7 @@ type rig struct {
 	folder    string // of the lake
 	delay     time.Duration
 	grace     time.Duration // how much longer a failing source may make it take
+	asOf      time.Time     // what is due is what was due then; zero: now
 	window    time.Duration
 	since     window.Date
 	exclusive bool // the source takes date_end as exclusive
@@ -310,12 +311,16 @@ func (r *rig) reobserve(to window.Date) {
 }
 
 // settle asks for everything again until what is recorded is the truth: a
-// source may answer "nothing" for a while at any time.
-func (r *rig) settle(to window.Date) {
+// source may answer "nothing" for a while at any time. What it compares then
+// is what was due when it began; the rig's grace must be longer than anything
+// changes at the source.
+func (r *rig) settle() {
 	r.t.Helper()
 	for range 4 {
-		r.reobserve(to)
+		r.asOf = time.Time{}
 		r.run(r.clock.Now().Add(3 * time.Hour)) // what became due meanwhile
+		r.asOf = r.clock.Now()
+		r.reobserve(r.last())
 		r.converge()
 		if truth := r.truth(r.last()); maps.Equal(truth, r.within(r.lakeTable())) {
 			return
@@ -327,8 +332,12 @@ func (r *rig) settle(to window.Date) {
 // due are the windows of a day that should be observed by now.
 func (r *rig) due(zone window.Zone, day window.Date) (due []window.Window) {
 	grid, _ := window.NewGrid(r.window)
+	now := r.clock.Now()
+	if !r.asOf.IsZero() {
+		now = r.asOf
+	}
 	for _, w := range zone.Windows(day, grid) {
-		if !w.End.Add(r.delay + r.grace).After(r.clock.Now()) {
+		if !w.End.Add(r.delay + r.grace).After(now) {
 			due = append(due, w)
 		}
 	}

@@ -36,9 +36,9 @@ func TestScenarios(t *testing.T) {
 			r.since = window.DateOf(2026, 11, 10)
 			r.run(noon)
 			r.run(noon.Add(40 * time.Minute))
-			r.grace = time.Hour
+			r.grace = 5 * time.Hour
 			r.clock.jump(5 * time.Hour)
-			r.settle(r.since)
+			r.settle()
 			r.check(r.last())
 		})
 	}
@@ -69,17 +69,14 @@ func TestCountedQuotaIsNotPassed(t *testing.T) {
 	r := newRig(t, chat7sim.Scenario{Operations: []chat7sim.Operation{
 		{Name: "ventas", Timezone: "America/Bogota", InteractionsPerDay: 300, Licences: 1},
 	}}, 1, noon)
-	r.quota = 1000
-	r.since = window.DateOf(2026, 11, 5)
+	r.quota = 400 // live polling takes 288
+	r.since = window.DateOf(2026, 11, 9)
 	r.grace = 24 * time.Hour
-	r.run(noon.Add(72 * time.Hour))
+	r.run(noon.Add(96 * time.Hour))
 	r.check(r.last())
-	op := r.sim.Stats().Operations["ventas"]
-	if op.QuotaRefused > 0 {
-		t.Errorf("%d calls were made past the quota", op.QuotaRefused)
-	}
-	if most := slices.Max(slices.Collect(maps.Values(op.Days))); most != 1000 {
-		t.Errorf("the busiest day had %d calls: the quota was not reached, so the test shows nothing", most)
+	most := slices.Max(slices.Collect(maps.Values(r.sim.Stats().Operations["ventas"].Days)))
+	if most > 400 || most < 350 {
+		t.Errorf("the busiest day had %d calls: at most 400 are allowed, and with less than 350 the test shows nothing", most)
 	}
 }
 
