@@ -118,6 +118,13 @@ func connOptions(name string, log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.Name(name),
 		nats.MaxReconnects(-1),
+		// By default a login that is refused twice ends the connection for
+		// good; credentials may be on their way to being replaced.
+		nats.IgnoreAuthErrorAbort(),
+		nats.NoCallbacksAfterClientClose(), // what was wanted is no news
+		nats.ClosedHandler(func(nc *nats.Conn) {
+			log.Error("nats: the connection is closed for good: start the process again", "error", nc.LastError())
+		}),
 		// The default prints to stderr.
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			if sub != nil {
