@@ -176,7 +176,7 @@ func (in *installation) sinks(ctx context.Context) (all []pipeline.Sink, err err
 	if err != nil {
 		return nil, fmt.Errorf("opening the quarantine: %w", err)
 	}
-	return append(all, pipeline.Sink{Name: "quarantine", Sink: rejected}), nil
+	return append(all, pipeline.Sink{Name: config.Quarantine, Sink: rejected}), nil
 }
 
 // serve opens the status page.

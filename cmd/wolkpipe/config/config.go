@@ -76,7 +76,7 @@ type TLS struct{ CA, Cert, Key string }
 
 // Sink is one place that is brought to hold what the journal says.
 type Sink struct {
-	Name   string        // [a-z][a-z0-9_-]{0,62}
+	Name   string        // [a-z][a-z0-9_-]{0,62}, not Quarantine
 	Kind   string        // EventsSink or ParquetSink
 	RowTTL time.Duration // EventsSink: life of row events; 0: for ever
 	Bucket string        // ParquetSink: a gocloud.dev/blob URL; the path of file:// is absolute
@@ -88,6 +88,9 @@ const (
 	EventsSink  = "events"
 	ParquetSink = "parquet"
 )
+
+// Quarantine is the name of the sink of rejected rows, which is always there.
+const Quarantine = "quarantine"
 
 // Status is the HTTP server of the status page, metrics and health.
 type Status struct {

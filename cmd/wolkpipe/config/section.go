@@ -229,6 +229,9 @@ func (r *reader) sinks(s section, data string) []Sink {
 	for i, n := range items {
 		item := r.section(n, place{s.at.file, n.Line}, "sinks["+strconv.Itoa(i)+"]", false, "name", "kind", "row_ttl", "bucket", "prefix")
 		sink := r.sink(item, lake)
+		if sink.Name == Quarantine {
+			item.problem("name", "choose another", "%s is taken: by wolkpipe's own sink, of rejected rows", sink.Name)
+		}
 		names.check(item, sink.Name)
 		clash(item, sink, all)
 		all = append(all, sink)
