@@ -17,15 +17,15 @@ import (
 // is left to finish; then events, lake, coverage and quarantine must be what
 // the source has, as if nothing had happened.
 //
-// The clock runs 60 times as fast, so that a call without an answer costs a
-// second, and windows become due all along. The days hold a clock change.
+// The clock runs 100 times as fast, so that a call without an answer costs less
+// than a second, and windows become due all along. The days hold a clock change.
 // WOLKPIPE_TEST_KILLS and WOLKPIPE_TEST_SEED make it longer, or another one.
 func TestKilledDaemonConverges(t *testing.T) {
 	t.Parallel()
-	kills, seed := number(t, "WOLKPIPE_TEST_KILLS", 14), number(t, "WOLKPIPE_TEST_SEED", 1)
+	kills, seed := number(t, "WOLKPIPE_TEST_KILLS", 12), number(t, "WOLKPIPE_TEST_SEED", 1)
 	t.Logf("%d kills, seed %d", kills, seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	clock := quickClock{anchor: time.Now(), begin: time.Date(2026, 9, 7, 15, 0, 0, 0, time.UTC), rate: 60}
+	clock := quickClock{anchor: time.Now(), begin: time.Date(2026, 9, 7, 15, 0, 0, 0, time.UTC), rate: 100}
 	operations := chat7sim.DefaultOperations()
 	for i := range operations {
 		operations[i].Weekends, operations[i].Licences = true, 50
@@ -33,8 +33,8 @@ func TestKilledDaemonConverges(t *testing.T) {
 	s := newSite(t, chat7sim.Options{Seed: seed, Now: clock.Now, Scenario: chat7sim.Scenario{
 		Operations: operations,
 		Faults: chat7sim.Faults{
-			Latency:      chat7sim.Latency{Random: 10 * time.Millisecond},
-			Slow:         chat7sim.Timed{Rate: 0.005, For: 400 * time.Millisecond},
+			Latency:      chat7sim.Latency{Base: 4 * time.Millisecond, Random: 8 * time.Millisecond},
+			Slow:         chat7sim.Timed{Rate: 0.005, For: 300 * time.Millisecond},
 			ServerErrors: 0.03, Cut: 0.002, Dropped: 0.002, PHPWarning: 0.1, OddCode: 0.1,
 			OddNames: 0.3, SplitNames: 0.1, JunkRows: 0.02, DuplicateRows: 0.05, RepeatedKeys: 0.1, Shuffled: true,
 		},
@@ -50,7 +50,7 @@ func TestKilledDaemonConverges(t *testing.T) {
 		if kill%4 == 0 { // in the start, wherever it is
 			time.Sleep(time.Duration(rng.Int64N(int64(400 * time.Millisecond))))
 		} else {
-			s.progress(p, before+1+rng.Int64N(20))
+			s.progress(p, before+1+rng.Int64N(60))
 			time.Sleep(5*time.Millisecond + time.Duration(rng.Int64N(int64(595*time.Millisecond))))
 		}
 		p.alive()
@@ -86,9 +86,9 @@ func TestKilledDaemonConverges(t *testing.T) {
 	}
 	t.Logf("%d calls were open when the daemon was killed, %d windows of ventas missing after the last kill, %d overlaps, faults: %v",
 		open, missing, overlaps, faults)
-	// Of a call that a killed process made, its successor does not know.
-	if met := s.watch.meetings(); met > 0 {
-		t.Errorf("%d calls met another of the same process on their token", met)
+	// Those included that a killed process left open.
+	if met := s.watch.meetings(); met > 0 || overlaps > 0 {
+		t.Errorf("%d calls met another on their token, %d of them one of the same process", overlaps, met)
 	}
 	for _, fault := range []string{"server_errors", "php_warning", "odd_code"} {
 		if faults[fault] == 0 {

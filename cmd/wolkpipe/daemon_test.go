@@ -262,13 +262,16 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 			}
 			defer func() { _ = lock.Close() }()
 			s.watch.hold.Unlock()
-			s.status(p, func(s pipeline.Status) bool { // a hint waits for the lake, and so will the drain
-				for _, k := range s.Sinks {
-					if k.Name == "lake" && k.Backlog > 0 {
-						return true
-					}
+			// All is asked for, so that no call is left open; hints wait for the lake.
+			s.status(p, func(s pipeline.Status) bool {
+				idle, waits := true, false
+				for _, o := range s.Operations {
+					idle = idle && o.Due > 0 && o.Missing == 0
 				}
-				return false
+				for _, k := range s.Sinks {
+					waits = waits || k.Name == "lake" && k.Backlog > 0
+				}
+				return idle && waits
 			})
 			for _, signal := range c.signals {
 				p.signal(signal)
