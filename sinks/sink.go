@@ -42,9 +42,9 @@ type Day struct {
 // Change counts what a commit wrote; the zero value means that the sink
 // already held the day.
 type Change struct {
-	Windows int // windows whose content the sink replaced
-	Rows    int // rows told or written
-	Writes  int // batches or objects committed
+	Windows int `json:"windows"` // windows whose content the sink replaced
+	Rows    int `json:"rows"`    // rows told or written
+	Writes  int `json:"writes"`  // batches or objects committed
 }
 
 // Add adds o to c.
