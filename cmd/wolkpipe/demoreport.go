@@ -121,7 +121,7 @@ func (d *demo) events(ctx context.Context) (sums map[string]tally, published map
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the events: %w", err)
 	}
-	err = follow(ctx, consumer, false, func(data []byte) error {
+	err = follow(ctx, consumer, true, func(data []byte) error {
 		var e schemas.Event[schemas.RowData]
 		if err := json.Unmarshal(data, &e); err != nil {
 			return fmt.Errorf("reading an event: %w", err)

@@ -29,7 +29,8 @@ func newTailCommand() *cobra.Command {
 		Short: "Show events as they come",
 		Long: "Show events as they come: a table of row events on a terminal, every event as a\n" +
 			"line of JSON in a pipe. With --since, those that are stored come first.\n" +
-			"Where no daemon runs, the stored events are shown and the command ends.",
+			"Where no daemon runs, the stored events are shown, all of them without --since,\n" +
+			"and the command ends.",
 		Example: "  wolkpipe tail -c wolkpipe.yaml --operation ventas --since 2h\n" +
 			"  wolkpipe tail -c wolkpipe.yaml --code TIMEOUTCHAT | jq .data.delta",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,7 +59,7 @@ func tail(cmd *cobra.Command, o tailOptions) error {
 		return err
 	}
 	defer in.Close()
-	consumer, err := o.consumer(cmd.Context(), in.js)
+	consumer, err := o.consumer(cmd.Context(), in.js, !running)
 	if err != nil {
 		return err
 	}
@@ -66,7 +67,7 @@ func tail(cmd *cobra.Command, o tailOptions) error {
 	if isTerminal(cmd.OutOrStdout()) {
 		show = showTable(cmd.OutOrStdout())
 	}
-	return follow(cmd.Context(), consumer, running, func(data []byte) error {
+	return follow(cmd.Context(), consumer, !running, func(data []byte) error {
 		if !o.wants(data) {
 			return nil
 		}
@@ -92,35 +93,51 @@ func (o tailOptions) check(c *config.Config) error {
 	return usagef("--operation %q is not in the configuration", o.operation)
 }
 
-// consumer reads the events that o asks for, from where it asks.
-func (o tailOptions) consumer(ctx context.Context, js jetstream.JetStream) (jetstream.Consumer, error) {
-	operation := o.operation
-	if operation == "" {
-		operation = "*"
+// consumer reads the events that o asks for, from where it asks: by itself
+// from now on, or all that are stored.
+func (o tailOptions) consumer(ctx context.Context, js jetstream.JetStream, stored bool) (jetstream.Consumer, error) {
+	stream, err := js.Stream(ctx, schemas.EventsStream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, errors.New("there are no events yet: start `wolkpipe run` first")
 	}
-	subject := "chat7.events." + operation + ".>"
+	if err != nil {
+		return nil, fmt.Errorf("reading events: %w", err)
+	}
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{o.subject()}}
 	switch {
-	case o.withCode:
-		subject = "chat7.events." + operation + ".row." + schemas.EncodeCode(o.code)
-	case o.agent != "":
-		subject = "chat7.events." + operation + ".row.*"
-	}
-	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverNewPolicy}
-	if o.since != "" {
+	case o.since != "":
 		at, err := parseSince(o.since, time.Now())
 		if err != nil {
 			return nil, err
 		}
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &at
+	case stored:
+		cfg.DeliverPolicy = jetstream.DeliverAllPolicy
+	default:
+		// Not the policy "new": a consumer that is replaced before its first
+		// message would begin anew at the end, and miss what came meanwhile.
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, stream.CachedInfo().State.LastSeq+1
 	}
-	consumer, err := js.OrderedConsumer(ctx, schemas.EventsStream, cfg)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		return nil, fmt.Errorf("there are no events yet: start `wolkpipe run` first")
-	}
+	consumer, err := stream.OrderedConsumer(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("reading events: %w", err)
 	}
 	return consumer, nil
+}
+
+// subject is the filter that o's options come to.
+func (o tailOptions) subject() string {
+	operation := o.operation
+	if operation == "" {
+		operation = "*"
+	}
+	switch {
+	case o.withCode:
+		return "chat7.events." + operation + ".row." + schemas.EncodeCode(o.code)
+	case o.agent != "":
+		return "chat7.events." + operation + ".row.*"
+	}
+	return "chat7.events." + operation + ".>"
 }
 
 // parseSince reads a duration before now, a day or an instant.
@@ -144,27 +161,76 @@ func (o tailOptions) wants(data []byte) bool {
 	return json.Unmarshal(data, &e) == nil && e.Data.Agent == o.agent
 }
 
-// follow hands every event to show, until ctx ends; without a daemon, until
-// those that are stored have been shown.
-func follow(ctx context.Context, consumer jetstream.Consumer, running bool, show func([]byte) error) error {
-	for ctx.Err() == nil {
-		batch, err := consumer.Fetch(256, jetstream.FetchMaxWait(time.Second))
-		if err != nil {
-			if ctx.Err() != nil {
-				break
+// stallLimit is how long stored events may keep a reader waiting.
+const stallLimit = 30 * time.Second
+
+// follow hands every event to show, until ctx ends, which is no error. With
+// stored it ends when all that is stored has been shown; there, an end of ctx
+// before that is an error, and so are events that do not come for stallLimit.
+func follow(ctx context.Context, consumer jetstream.Consumer, stored bool, show func([]byte) error) error {
+	if stored && consumer.CachedInfo().NumPending == 0 {
+		return nil
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fmt.Errorf("reading events: %w", err)
+	}
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	arrivals, failed := make(chan jetstream.Msg), make(chan error, 1)
+	// By itself, because Next heeds no context while NATS is away.
+	go func() {
+		defer messages.Stop()
+		for {
+			msg, err := messages.Next(jetstream.NextContext(reading))
+			if err != nil {
+				failed <- err
+				return
 			}
-			return fmt.Errorf("reading events: %w", err)
+			select {
+			case arrivals <- msg:
+			case <-reading.Done():
+				return
+			}
 		}
-		got := 0
-		for msg := range batch.Messages() {
-			got++
+	}()
+	var stalled <-chan time.Time
+	for {
+		if stored {
+			stalled = time.After(stallLimit)
+		}
+		select {
+		case msg := <-arrivals:
 			if err := show(msg.Data()); err != nil {
 				return err
 			}
+			if !stored {
+				continue
+			}
+			about, err := msg.Metadata()
+			if err != nil {
+				return fmt.Errorf("reading an event's place in the stream: %w", err)
+			}
+			if about.NumPending == 0 {
+				return nil
+			}
+		case err := <-failed:
+			if ctx.Err() == nil {
+				return fmt.Errorf("reading events: %w", err)
+			}
+			return ended(ctx, stored)
+		case <-stalled:
+			return fmt.Errorf("reading events: none has come for %s, but not all that are stored have been read: is NATS overloaded or away?", stallLimit)
+		case <-ctx.Done():
+			return ended(ctx, stored)
 		}
-		if !running && got == 0 {
-			break
-		}
+	}
+}
+
+// ended is what an end of ctx means to who follows events.
+func ended(ctx context.Context, stored bool) error {
+	if stored {
+		return fmt.Errorf("reading events: %w", context.Cause(ctx))
 	}
 	return nil
 }
