@@ -1,18 +1,23 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"wolkpipe/pipeline"
-	"wolkpipe/pipeline/broker"
+	"wolkpipe/pipeline/extract"
+	"wolkpipe/schemas"
 )
 
 func newStatusCommand() *cobra.Command {
@@ -52,10 +57,10 @@ func askStatus(cmd *cobra.Command) (pipeline.Status, error) {
 		return pipeline.Status{}, err
 	}
 	defer in.Close()
-	answer, err := in.nats.RequestWithContext(cmd.Context(), pipeline.StatusSubject, nil)
+	answer, err := ask(cmd.Context(), in.nats, answerLimit)
 	switch {
 	case err == nil:
-		return pipeline.ParseStatus(answer.Data)
+		return pipeline.ParseStatus(answer)
 	case running && in.server == nil && c.NATS.URL == "":
 		return pipeline.Status{}, fmt.Errorf("the daemon on %s does not answer: %w", c.Data, err)
 	case !errors.Is(err, nats.ErrNoResponders):
@@ -64,19 +69,41 @@ func askStatus(cmd *cobra.Command) (pipeline.Status, error) {
 	return stored(cmd, in, log)
 }
 
-// stored tells what the journal holds where no daemon runs.
+// answerLimit is how long a daemon may take to answer.
+const answerLimit = 5 * time.Second
+
+// ask gives a daemon's answer: nats.ErrNoResponders where none runs.
+func ask(ctx context.Context, nc *nats.Conn, limit time.Duration) ([]byte, error) {
+	waiting, stop := context.WithTimeout(ctx, limit)
+	defer stop()
+	answer, err := nc.RequestWithContext(waiting, pipeline.StatusSubject, nil)
+	switch {
+	case err == nil:
+		return answer.Data, nil
+	case ctx.Err() == nil && waiting.Err() != nil:
+		return nil, fmt.Errorf("no answer within %s: is it overloaded, or NATS away", limit)
+	}
+	return nil, err
+}
+
+// stored tells what the journal holds where no daemon runs. It changes nothing.
 func stored(cmd *cobra.Command, in *installation, log *slog.Logger) (pipeline.Status, error) {
 	ctx := cmd.Context()
-	in.metrics = prometheus.NewRegistry()
-	if err := broker.EnsureStreams(ctx, in.js, broker.Streams{Replicas: in.config.NATS.Replicas}); err != nil {
+	replicas, err := in.stateReplicas(ctx)
+	if err != nil {
 		return pipeline.Status{}, err
+	}
+	if replicas == 0 {
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "Nothing is there yet: start `wolkpipe run`.")
+		return nothing(in), nil
 	}
 	operations, err := in.operations(ctx)
 	if err != nil {
 		return pipeline.Status{}, err
 	}
+	in.metrics = prometheus.NewRegistry()
 	p, err := pipeline.New(ctx, pipeline.Options{
-		Version: version(), NATS: in.nats, Replicas: in.config.NATS.Replicas, Operations: operations,
+		Version: version(), NATS: in.nats, Replicas: replicas, Operations: operations,
 		Registerer: in.metrics, Log: log, LookOnly: true,
 	})
 	if err != nil {
@@ -86,6 +113,32 @@ func stored(cmd *cobra.Command, in *installation, log *slog.Logger) (pipeline.St
 		return pipeline.Status{}, err
 	}
 	return p.Status(ctx), nil
+}
+
+// stateReplicas is how many replicas the bucket of what is remembered has,
+// whatever the configuration says; 0 where it or the journal does not exist.
+func (in *installation) stateReplicas(ctx context.Context) (int, error) {
+	replicas := 0
+	for _, name := range []string{schemas.JournalStream, "KV_" + pipeline.StateBucket} {
+		stream, err := in.js.Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("looking for stream %s: %w", name, err)
+		}
+		replicas = stream.CachedInfo().Config.Replicas
+	}
+	return replicas, nil
+}
+
+// nothing is the status of an installation that never ran.
+func nothing(in *installation) pipeline.Status {
+	s := pipeline.Status{Version: version(), Started: time.Now().UTC(), NATS: strings.ToLower(in.nats.Status().String())}
+	for _, op := range in.config.Operations {
+		s.Operations = append(s.Operations, pipeline.OperationStatus{Status: extract.Status{Operation: op.Name, State: "not running"}})
+	}
+	return s
 }
 
 func writeJSON(w io.Writer, v any) error {
