@@ -142,7 +142,8 @@ func month(w window.Window) window.Date {
 }
 
 // Next is the range to ask for. ok is false when every window is established.
-// It stays the same until it is answered or has failed.
+// It stays the same until it is answered or has failed. A range that was asked
+// for before was empty then, against other answers: let some time pass.
 func (d *Descent) Next() (ask window.Range, ok bool) {
 	if d.open == nil {
 		return window.Range{}, false

@@ -1,6 +1,7 @@
 package descend
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -63,10 +64,7 @@ func TestRuns(t *testing.T) {
 // TestDaysThatDisagree: where a sample disagrees, every derived window of its
 // day is asked for, and after the second such day nothing is derived.
 func TestDaysThatDisagree(t *testing.T) {
-	m := &model{windows: windowsOf(t, "UTC", monday, 4, 3*time.Hour), lied: map[int]bool{}}
-	for range m.windows {
-		m.truth, m.junk = append(m.truth, counts{keys[0]: 1}), append(m.junk, false)
-	}
+	m := eights(t, 4)
 	derived := map[window.Date]int{}
 	n := 0
 	out := drive(t, m.windows, Options{Derive: true}, func(r window.Range) (Answer, bool) {
@@ -89,6 +87,121 @@ func TestDaysThatDisagree(t *testing.T) {
 	}
 	if n < 2 || out.stats.Samples != disagreements || out.stats.Disagreed != disagreements || len(derived) != 0 {
 		t.Errorf("%d days split, %+v, derived %v", n, out.stats, derived)
+	}
+}
+
+// eights are days of eight windows with one interaction each.
+func eights(t *testing.T, days int) *model {
+	m := &model{windows: windowsOf(t, "UTC", monday, days, 3*time.Hour), lied: map[int]bool{}}
+	for range m.windows {
+		m.truth, m.junk = append(m.truth, counts{keys[0]: 1}), append(m.junk, false)
+	}
+	return m
+}
+
+// TestMoreThanTheWhole: a part that has more than its whole ends what follows
+// from that whole.
+func TestMoreThanTheWhole(t *testing.T) {
+	m := eights(t, 1)
+	asked := 0
+	out := drive(t, m.windows, Options{Derive: true}, func(r window.Range) (Answer, bool) {
+		a, _ := m.ask(r)
+		if asked++; asked == 1 {
+			m.truth[0][keys[0]] = 9
+		}
+		return a, true
+	})
+	m.check(t, out)
+	if out.stats.Disagreed != 0 {
+		t.Errorf("a sample was needed to find out: %+v", out.stats)
+	}
+}
+
+// TestUnusable: counts that are not there, or negative, are not subtracted.
+func TestUnusable(t *testing.T) {
+	rows := []json.RawMessage{junkRow}
+	for name, a := range map[string]Answer{
+		"not usable": {Rows: rows, Counts: map[Key]int64{keys[0]: 1}},
+		"no counts":  {Rows: rows, Usable: true},
+		"negative":   {Rows: rows, Usable: true, Counts: map[Key]int64{keys[0]: -1}},
+	} {
+		if r := newReply(a, 1); r.counts != nil || r.total < 1 {
+			t.Errorf("%s: %v, %v in all", name, r.counts, r.total)
+		}
+	}
+	zero := newReply(Answer{Rows: rows, Usable: true, Counts: map[Key]int64{keys[0]: 0}}, 1)
+	if zero.counts == nil || len(zero.counts) != 0 || zero.empty() {
+		t.Errorf("rows that count nothing: %v", zero.counts)
+	}
+}
+
+// TestPartThatFails: of a whole, one part of which is too much, nothing is
+// derived.
+func TestPartThatFails(t *testing.T) {
+	m := eights(t, 1)
+	n := 0
+	m.slow = func() bool { n++; return n == 2 }
+	out := drive(t, m.windows, Options{Derive: true}, m.ask)
+	m.check(t, out)
+	if n < 2 || out.stats.Disagreed != 0 {
+		t.Errorf("a sample was needed to find out: %+v", out.stats)
+	}
+}
+
+// TestEmptyWithoutCounts: also where nothing may be subtracted, a whole that
+// has rows is not all empty.
+func TestEmptyWithoutCounts(t *testing.T) {
+	m := &model{windows: windowsOf(t, "UTC", monday, 1, time.Hour), lied: map[int]bool{}, junk: make([]bool, 24)}
+	m.truth = make([]counts, 24)
+	m.truth[13] = counts{keys[0]: 1}
+	asked, lie := 0, true
+	m.lies = func() bool { // the first time that a part has it
+		told := asked > 1 && lie
+		lie = lie && !told
+		return told
+	}
+	out := drive(t, m.windows, Options{}, func(r window.Range) (Answer, bool) { asked++; return m.ask(r) })
+	if lie {
+		t.Fatal("nothing was told falsely")
+	}
+	m.lied = nil
+	m.check(t, out)
+}
+
+// TestLastResort: what is left when as many calls are made as there are
+// windows is asked for one by one, and no range has its second chance.
+func TestLastResort(t *testing.T) {
+	m := &model{windows: windowsOf(t, "UTC", monday, 1, 6*time.Hour), junk: make([]bool, 4), lied: map[int]bool{}}
+	m.truth = []counts{{}, {}, {}, {keys[0]: 1}}
+	out := drive(t, m.windows, Options{Derive: true}, func(r window.Range) (Answer, bool) {
+		if first, last := m.bounds(r); last-first == 1 {
+			return Answer{}, true
+		}
+		return m.ask(r)
+	})
+	if !out.gaveUp || out.calls != 8 {
+		t.Errorf("gave up %v after %d calls", out.gaveUp, out.calls)
+	}
+}
+
+// TestSampleThatTellsNothing: one that repeats a key is followed by another.
+func TestSampleThatTellsNothing(t *testing.T) {
+	m := eights(t, 1)
+	last := map[window.Range]bool{}
+	samples := 0
+	out := drive(t, m.windows, Options{Derive: true}, func(r window.Range) (Answer, bool) {
+		a, _ := m.ask(r)
+		if first, _ := m.bounds(r); r.Seconds() == 3*hours && (first == 2 || first == 7) { // those that were derived
+			last[r] = true
+			if samples++; samples == 1 {
+				a.Usable = false
+			}
+		}
+		return a, true
+	})
+	m.check(t, out)
+	if out.stats.Samples != 2 || len(last) != 2 || out.stats.Disagreed != 0 {
+		t.Errorf("%+v, of %v", out.stats, last)
 	}
 }
 

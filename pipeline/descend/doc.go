@@ -43,11 +43,12 @@
 //
 // Each answer about a part of a known whole fixes the running sum at one
 // boundary between windows, and a boundary can be saved only where the windows
-// on both its sides are empty. So where there are more interactions than
-// windows, windows are asked for one by one from the front (which makes long
-// remainders, and so few proofs); where there are fewer, nearly halves are, in
-// multiples of three windows, which is within one per cent of the best that
-// dynamic programming finds for interactions spread evenly.
+// on both its sides are empty. So from two interactions in three windows on,
+// windows are asked for one by one from the front (which makes long
+// remainders, and so few proofs). Where there are fewer, nearly halves are, in
+// powers of two of three windows: up to one interaction in three windows that
+// takes at most two calls in a hundred more than the best that dynamic
+// programming finds for interactions spread evenly.
 //
 // Where nothing may be inferred, as many windows are asked for together as are
 // empty half of the time, by the number of interactions that the whole holds.

@@ -77,7 +77,7 @@ type source func(r window.Range) (a Answer, ok bool)
 type outcome struct {
 	windows map[window.Local]Result
 	calls   int
-	asked   map[window.Range]int
+	asked   map[window.Range]int // 1: empty, once
 	stats   Stats
 	gaveUp  bool // a run was asked for window by window in the end
 }
@@ -129,11 +129,17 @@ func drive(t tb, windows []window.Window, o Options, ask source) outcome {
 			out.gaveUp = true
 		}
 		out.calls++
+		if again, ok := out.asked[r]; ok && again != 1 {
+			t.Fatalf("asks again for %v, which had rows or was asked twice", r)
+		}
 		out.asked[r]++
 		if out.calls > 2*len(windows) {
 			t.Fatalf("%d calls for %d windows", out.calls, len(windows))
 		}
 		if a, ok := ask(r); ok {
+			if len(a.Rows) > 0 {
+				out.asked[r] += 2
+			}
 			d.Answered(r, a)
 		} else if !d.Failed(r) {
 			t.Fatalf("the test fails the single window %v", r)
