@@ -103,7 +103,7 @@ func (c *Call) Done(o Outcome) {
 		t.leases.options.Log.Warn("the end of a call is not yet written", "lease", t.key, "error", err)
 	}
 	t.taken, t.call = false, nil
-	t.wakeAll(true)
+	t.wakeAll()
 }
 
 // openUntil is when the source is done with a call that has no answer.
@@ -176,7 +176,7 @@ func (t *Token) release(ctx context.Context) error {
 		t.quiet = c.openUntil()
 	}
 	known := t.last != nil
-	t.wakeAll(true)
+	t.wakeAll()
 	t.mu.Unlock()
 	for range swapTries {
 		if !known {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,9 @@ func TestTakeover(t *testing.T) {
 			took, next := q.passes(t, Ask{Kind: Live})
 			if took != c.want {
 				t.Errorf("let in after %v, want %v", took, c.want)
+			}
+			if q.clock.cut > 0 {
+				t.Errorf("looked again %d times for no reason", q.clock.cut)
 			}
 			if !next.Moved || call.MaySend() && p.clock.Now().Sub(call.start) >= sendTime {
 				t.Errorf("moved %v; the first may send %v", next.Moved, call.MaySend())
@@ -158,6 +162,40 @@ func TestLateEnd(t *testing.T) {
 	p.advance(time.Hour)
 	if took, _ := p.passes(t, Ask{}); took != openTime+driftTime {
 		t.Errorf("let in %v after another's call", took)
+	}
+	if used := p.State().Used; used != 3 {
+		t.Errorf("%d calls are counted, want 3", used)
+	}
+}
+
+// A call that was never sent costs nothing; one that was does, as does one
+// whose answer proves that it was.
+func TestUnsentCall(t *testing.T) {
+	for _, c := range []struct {
+		send bool
+		o    Outcome
+		used int64
+	}{
+		{false, Outcome{Ended: true}, 0},
+		{false, Outcome{}, 1},
+		{true, Outcome{Ended: true}, 1},
+		{false, Outcome{Ended: true, Granted: true}, 1},
+		{false, Outcome{Ended: true, Refused: true}, 1},
+	} {
+		p := start(t, fmt.Sprint(c), 0)
+		p.Token = p.leases.Token("https://example.com", fmt.Sprint(t.Name(), c, time.Now()), Quota{})
+		call := p.enter(t, Live)
+		if c.send {
+			call.MaySend()
+		}
+		call.Done(c.o)
+		call.Done(Outcome{}) // not heard any more
+		if used := p.State().Used; used != c.used {
+			t.Errorf("sent %v, outcome %+v: %d calls are counted, want %d", c.send, c.o, used, c.used)
+		}
+		if s := p.State(); s.Refused != c.o.Refused || c.o.Refused && s.Until.IsZero() {
+			t.Errorf("outcome %+v: state %+v", c.o, s)
+		}
 	}
 }
 
@@ -263,6 +301,9 @@ func TestClosed(t *testing.T) {
 	p := start(t, "a", 0)
 	call := p.enter(t, Live)
 	p.close()
+	if late, _ := p.attempt(t.Context(), &waiter{}); late != nil {
+		t.Error("a caller that was about to be let in is")
+	}
 	if call.MaySend() {
 		t.Error("a call may be sent though the token was let go of")
 	}

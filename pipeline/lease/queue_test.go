@@ -213,7 +213,7 @@ func TestQuotaBlocksOneWaiter(t *testing.T) {
 		defer close(left)
 		_, _ = p.Enter(ctx, Ask{Kind: Catchup, Ahead: func(time.Duration) int64 { return 10 }})
 	}()
-	p.clock.asleep(nil)
+	p.clock.asleep(left)
 	if s := p.State(); s.Reason != OverQuota || s.Waiting != 1 || !s.Until.After(noon) {
 		t.Errorf("state %+v", s)
 	}

@@ -55,6 +55,7 @@ type clock struct {
 	mu       sync.Mutex
 	now      time.Time
 	sleepers map[chan struct{}]time.Time
+	cut      int           // sleeps that ended before their time
 	changed  chan struct{} // closed when a sleeper comes or goes
 }
 
@@ -89,6 +90,9 @@ func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
 	case <-wake:
 		return nil
 	case <-ctx.Done():
+		c.mu.Lock()
+		c.cut++
+		c.mu.Unlock()
 		return ctx.Err()
 	}
 }

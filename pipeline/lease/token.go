@@ -125,6 +125,10 @@ func (t *Token) turn(ctx context.Context, w *waiter) error {
 		closed, next := t.closed, !t.taken && t.next() == w
 		if next && !closed {
 			t.taken = true
+			select {
+			case <-w.wake: // of something that is seen now
+			default:
+			}
 		}
 		t.mu.Unlock()
 		switch {
@@ -149,7 +153,7 @@ func (t *Token) stand(w *waiter, wait wait) {
 	}
 	t.taken, t.wait = false, wait
 	w.blocked = wait.reason == OverQuota
-	t.wakeAll(false)
+	t.wakeOthers(w)
 }
 
 // pause waits until it is worth looking again.
@@ -210,7 +214,7 @@ func (t *Token) join(ask Ask) *waiter {
 	defer t.mu.Unlock()
 	w := &waiter{Ask: ask, since: t.clock().Now(), wake: make(chan struct{}, 1)}
 	t.waiters = append(t.waiters, w)
-	t.wakeAll(false)
+	t.wakeOthers(w)
 	return w
 }
 
@@ -223,7 +227,7 @@ func (t *Token) leave(w *waiter) {
 			break
 		}
 	}
-	t.wakeAll(false)
+	t.wakeOthers(w)
 }
 
 // next is the waiter whose turn it is; nil if there is none.
@@ -236,16 +240,26 @@ func (t *Token) next() (first *waiter) {
 	return first
 }
 
-// wakeAll makes waiters look again; those that the quota blocks only where
-// that may have changed.
-func (t *Token) wakeAll(blocked bool) {
+// wakeOthers makes the waiters but w look again, after something of w has
+// changed. Those that the quota blocks have no part in that.
+func (t *Token) wakeOthers(w *waiter) {
+	for _, other := range t.waiters {
+		if other != w && !other.blocked {
+			other.signal()
+		}
+	}
+}
+
+// wakeAll makes all waiters look again.
+func (t *Token) wakeAll() {
 	for _, w := range t.waiters {
-		if w.blocked && !blocked {
-			continue
-		}
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
+		w.signal()
+	}
+}
+
+func (w *waiter) signal() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
 	}
 }
