@@ -58,7 +58,7 @@ type demo struct {
 	start time.Time
 }
 
-func (d *demo) run(ctx context.Context) (err error) {
+func (d *demo) run(ctx context.Context) error {
 	if d.days < 1 || d.days > 366 {
 		return usagef("--days %d is not between 1 and 366", d.days)
 	}
@@ -82,14 +82,11 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err := d.in.serve(ctx); err != nil {
 		return err
 	}
-	working, stop := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- d.in.pipeline.Run(working) }()
-	defer func() {
-		stop()
-		err = errors.Join(err, <-done)
-	}()
+	return alongside(ctx, d.in.pipeline.Run, func(ctx context.Context) error { return d.work(ctx, c) })
+}
 
+// work is what the demo does while the pipeline runs.
+func (d *demo) work(ctx context.Context, c *config.Config) error {
 	if err := d.fill(ctx); err != nil {
 		return err
 	}
@@ -107,6 +104,42 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return errDifferences
 	}
 	return nil
+}
+
+// interruptedDrain is how long an interrupted demo lets the pipeline drain:
+// what is left undone, it does when the demo is gone on with.
+const interruptedDrain = time.Second
+
+// alongside does work while run runs, and ends run after it. Where run ends
+// first, so does the context of work, and run's end is the error.
+func alongside(ctx context.Context, run, work func(context.Context) error) error {
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	watched, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	early := false // read once done has told
+	go func() {
+		err := run(working)
+		early = working.Err() == nil
+		done <- err
+		cancel()
+	}()
+	err := work(watched)
+	stop()
+	var overdue <-chan time.Time
+	if ctx.Err() != nil {
+		overdue = time.After(interruptedDrain)
+	}
+	select {
+	case ran := <-done:
+		if early {
+			return errors.Join(errors.New("the pipeline ended before the demo"), ran)
+		}
+		return errors.Join(err, ran)
+	case <-overdue:
+		return err
+	}
 }
 
 // prepare makes the folder. One that holds a demo already is gone on with.
