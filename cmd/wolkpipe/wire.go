@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"slices"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -47,6 +48,7 @@ func install(ctx context.Context, c *config.Config, clock extract.Clock, log *sl
 			in = nil
 		}
 	}()
+	warnOfSettle(c, log)
 	in.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := in.connect(ctx, "wolkpipe", true); err != nil {
 		return in, err
@@ -81,6 +83,20 @@ func install(ctx context.Context, c *config.Config, clock extract.Clock, log *sl
 		return in, err
 	}
 	return in, nil
+}
+
+// warnOfSettle tells of a setting that nothing heeds yet, where one is made.
+// No ages at all are heeded.
+func warnOfSettle(c *config.Config, log *slog.Logger) {
+	var names []string
+	for _, op := range c.Operations {
+		if len(op.Settle) > 0 && !slices.Equal(op.Settle, config.DefaultSettle()) {
+			names = append(names, op.Name)
+		}
+	}
+	if len(names) > 0 {
+		log.Warn("settle has no effect yet: days are not compared with the source again", "operations", names)
+	}
 }
 
 // connect reaches NATS: the configured one, or an embedded server that it

@@ -191,11 +191,16 @@ func emptyOr[T any](parse func(value) (T, *flaw)) func(value) (T, *flaw) {
 	}
 }
 
+// DefaultSettle is the ages of [Operation.Settle] where none are given.
+func DefaultSettle() []time.Duration {
+	return []time.Duration{time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
+}
+
 func settle(s section) []time.Duration {
 	const mend = "write a list such as [1h, 24h, 168h], or [] for never"
 	items, ok := s.items("settle", mend)
 	if !ok {
-		return []time.Duration{time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
+		return DefaultSettle()
 	}
 	ages := []time.Duration{}
 	for _, n := range items {
