@@ -32,7 +32,7 @@ func TestStatusChangesNothing(t *testing.T) {
 		}
 		return all
 	}
-	clear := func() {
+	empty := func() {
 		t.Helper()
 		server, js := serveFolder(t, dir)
 		defer server.Close()
@@ -43,7 +43,7 @@ func TestStatusChangesNothing(t *testing.T) {
 			}
 		}
 	}
-	for _, prepare := range []func(){func() {}, clear} {
+	for _, prepare := range []func(){func() {}, empty} {
 		prepare()
 		before := names()
 		out, log, err := runCommand(t.Context(), newStatusCommand(), "-c", path)

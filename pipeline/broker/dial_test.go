@@ -76,7 +76,8 @@ func TestRefusedLoginIsTriedAgain(t *testing.T) {
 	password("after")
 	for n := range 3 {
 		select {
-		case <-refused:
+		case err := <-refused:
+			t.Log(err)
 		case <-closed:
 			t.Fatalf("closed for good after %d refusals", n)
 		case <-wait.Done():

@@ -66,13 +66,13 @@ func (o operation) fill(t testing.TB, windows []window.Window, derive bool) (out
 	return out, nonEmpty
 }
 
-const fiveMinutes = 5 * time.Minute
+const step = 5 * time.Minute
 
 // TestCallsOfAnEmptyMonth: one call for all of it; one for an empty day.
 func TestCallsOfAnEmptyMonth(t *testing.T) {
 	silent := newOperation(t, 1, 0, false)
 	for days, most := range map[int]int{30: 1, 1: 1} {
-		out, _ := silent.fill(t, windowsOf(t, "America/Bogota", monday, days, fiveMinutes), true)
+		out, _ := silent.fill(t, windowsOf(t, "America/Bogota", monday, days, step), true)
 		t.Logf("%d empty days: %d calls, %.2f a day", days, out.calls, float64(out.calls)/float64(days))
 		if out.calls > most {
 			t.Errorf("%d empty days took %d calls", days, out.calls)
@@ -94,7 +94,7 @@ func TestCallsOfAWorkingDay(t *testing.T) {
 				for seed := range uint64(3) {
 					o := newOperation(t, seed, c.perDay, strict)
 					for _, day := range []window.Date{monday, monday + 1, monday + 2} {
-						out, n := o.fill(t, windowsOf(t, "America/Bogota", day, 1, fiveMinutes), derive)
+						out, n := o.fill(t, windowsOf(t, "America/Bogota", day, 1, step), derive)
 						calls, worst, nonEmpty, days = calls+out.calls, max(worst, out.calls), nonEmpty+n, days+1
 					}
 				}
@@ -115,7 +115,7 @@ func TestCallsOfAWorkingDay(t *testing.T) {
 // TestCallsOfAYear: 260 working days of 200 interactions, and the same windows
 // as asked one by one.
 func TestCallsOfAYear(t *testing.T) {
-	windows := windowsOf(t, "America/Bogota", window.DateOf(2026, 1, 1), 365, fiveMinutes)
+	windows := windowsOf(t, "America/Bogota", window.DateOf(2026, 1, 1), 365, step)
 	out, n := newOperation(t, 5, 200, true).fill(t, windows, true)
 	share := float64(out.calls) / float64(len(windows))
 	t.Logf("a year at 200: %d calls, %.1f%% of %d; %d windows with rows; %s", out.calls, 100*share, len(windows), n, out.methods())

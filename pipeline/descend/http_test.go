@@ -24,7 +24,7 @@ type served struct {
 	calls  int
 }
 
-func serve(t *testing.T, faults chat7sim.Faults, cap int) *served {
+func serve(t *testing.T, faults chat7sim.Faults, rowCap int) *served {
 	t.Helper()
 	s := &served{t: t, now: time.Date(2028, 1, 1, 12, 0, 0, 0, time.UTC)} // all that is late has come
 	var err error
@@ -36,7 +36,7 @@ func serve(t *testing.T, faults chat7sim.Faults, cap int) *served {
 	}
 	server := httptest.NewServer(s.sim)
 	t.Cleanup(server.Close)
-	s.client, err = chat7.New(chat7.Options{BaseURL: server.URL, RowCap: cap, Token: func(context.Context) (string, error) { return "t", nil }})
+	s.client, err = chat7.New(chat7.Options{BaseURL: server.URL, RowCap: rowCap, Token: func(context.Context) (string, error) { return "t", nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

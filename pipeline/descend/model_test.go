@@ -24,8 +24,7 @@ type model struct {
 	slow    func() bool // several windows are too much this time
 	extra   func(first, last int) counts
 
-	lied map[int]bool         // windows of which an answer was falsely empty
-	said map[window.Range]int // answers, by range
+	lied map[int]bool // windows of which an answer was falsely empty
 }
 
 var junkRow = json.RawMessage(`{"interactions":"tres","agent_name":"Ana"}`)
