@@ -44,6 +44,19 @@ type Chunk struct {
 	Timezone string      // IANA
 	Grid     window.Grid // of the whole day
 	Windows  []Observation
+	Compared *Comparison // the day, with Windows in it, agreed with the source; or nil
+
+	// Whole says that Windows are all that the journal is to hold of the day:
+	// what was appended before is dropped.
+	Whole bool
+}
+
+// Comparison is a later look at a whole day that found nothing else at the
+// source than what is recorded.
+type Comparison struct {
+	At    time.Time // of the first answer that it rests on, UTC
+	Final bool      // the day counts as settled from then on, until a window changes
+	Total int64     // interactions of the day, as compared
 }
 
 // version is of the layout that Encode writes. A reader refuses newer ones.
@@ -58,6 +71,13 @@ type head struct {
 	Timezone  string       `json:"timezone"`
 	Grid      int64        `json:"window_seconds"`
 	Windows   []headWindow `json:"windows"`
+	Compared  *headCompare `json:"compared,omitempty"`
+}
+
+type headCompare struct {
+	At    time.Time `json:"at"`
+	Final bool      `json:"final,omitempty"`
+	Total int64     `json:"interactions"`
 }
 
 type headWindow struct {
@@ -93,6 +113,9 @@ func (c *Chunk) Encode() ([]byte, error) {
 			size += len(row)
 		}
 		h.Windows[i] = headWindow{o.Local.String(), o.Revision, o.Method, o.Cause, o.ObservedAt.UTC(), o.Digest, o.Sum, sizes}
+	}
+	if c.Compared != nil {
+		h.Compared = &headCompare{c.Compared.At.UTC(), c.Compared.Final, c.Compared.Total}
 	}
 	line, err := json.Marshal(h)
 	if err != nil {
@@ -143,7 +166,10 @@ func (h *head) chunk(rows []byte) (*Chunk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a chunk of %s %s: %w", h.Operation, h.Day, err)
 	}
-	c := &Chunk{Key{h.Operation, day}, h.Timezone, grid, make([]Observation, len(h.Windows))}
+	c := &Chunk{Key: Key{h.Operation, day}, Timezone: h.Timezone, Grid: grid, Windows: make([]Observation, len(h.Windows))}
+	if h.Compared != nil {
+		c.Compared = &Comparison{h.Compared.At, h.Compared.Final, h.Compared.Total}
+	}
 	for i, w := range h.Windows {
 		local, err := window.ParseLocal(w.Local)
 		if err != nil {

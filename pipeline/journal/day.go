@@ -17,6 +17,10 @@ type Day struct {
 	Windows  []Observation // sorted by Local; do not change
 	Bad      []Bad         // messages that could not be read, skipped
 
+	// Compared is the latest comparison with the source that agreed with all
+	// that is recorded; nil when a window was recorded after it.
+	Compared *Comparison
+
 	parts []part // of a message in pieces whose last piece is still to come
 }
 
@@ -50,7 +54,10 @@ func (d *Day) holds(c *Chunk) bool {
 			return false
 		}
 	}
-	return true
+	if c.Compared == nil {
+		return true
+	}
+	return d.Compared != nil && d.Compared.At.Equal(c.Compared.At) && d.Compared.Final == c.Compared.Final
 }
 
 // with gives d after one more message. Only ErrNewer is returned: what else
@@ -78,6 +85,9 @@ func (d *Day) with(seq uint64, p part) (*Day, error) {
 	}
 	next.Timezone, next.Grid = chunk.Timezone, chunk.Grid
 	next.Windows = merge(d.Windows, chunk.Windows)
+	if chunk.Compared != nil || len(chunk.Windows) > 0 {
+		next.Compared = chunk.Compared
+	}
 	return &next, nil
 }
 

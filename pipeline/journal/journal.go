@@ -33,6 +33,7 @@ import (
 const (
 	WindowsHeader = "Wolkpipe-Windows" // how many windows the chunk tells of
 	partHeader    = "Wolkpipe-Part"    // "2/3": a chunk in pieces, in one atomic batch
+	rollupHeader  = "Nats-Rollup"      // of JetStream: the messages before it on its subject go
 )
 
 // ErrMoved means that the day has been appended to since it was read: the
@@ -99,7 +100,10 @@ func (j *Journal) publish(ctx context.Context, c *Chunk, data []byte, after uint
 		m.Header.Set(jetstream.ExpectedStreamHeader, schemas.JournalStream)
 		if i == 0 {
 			m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
-			m.Header.Set(WindowsHeader, strconv.Itoa(len(c.Windows)))
+			m.Header.Set(WindowsHeader, strconv.Itoa(c.news()))
+		}
+		if c.Whole && count == 1 { // in pieces, a day keeps what was appended before: it folds to the same
+			m.Header.Set(rollupHeader, "sub")
 		}
 		if count > 1 {
 			m.Header.Set(partHeader, fmt.Sprintf("%d/%d", i+1, count))
@@ -118,6 +122,14 @@ func (j *Journal) publish(ctx context.Context, c *Chunk, data []byte, after uint
 		return 0, err
 	}
 	return ack.Sequence, nil
+}
+
+// news is how many windows c tells of that were not recorded before.
+func (c *Chunk) news() int {
+	if c.Whole {
+		return 0
+	}
+	return len(c.Windows)
 }
 
 // isRefused reports whether the guard refused a message or a batch.

@@ -76,7 +76,7 @@ func observe(t testing.TB, n int, revision int64, rows ...string) Observation {
 }
 
 func chunkOf(t testing.TB, windows ...Observation) *Chunk {
-	return &Chunk{Key{"ventas", testDay}, "America/Bogota", fiveMinutes(t), windows}
+	return &Chunk{Key: Key{"ventas", testDay}, Timezone: "America/Bogota", Grid: fiveMinutes(t), Windows: windows}
 }
 
 func mustAppend(t testing.TB, j *Journal, c *Chunk, after uint64) uint64 {
@@ -243,7 +243,7 @@ func TestPurgedDayIsReadAnew(t *testing.T) {
 func TestDays(t *testing.T) {
 	j, _ := open(t)
 	for _, key := range []Key{{"ventas", testDay}, {"soporte", testDay + 1}, {"ventas", testDay - 1}} {
-		c := &Chunk{key, "America/Bogota", fiveMinutes(t), nil}
+		c := &Chunk{Key: key, Timezone: "America/Bogota", Grid: fiveMinutes(t)}
 		mustAppend(t, j, c, 0)
 	}
 	all, err := j.Days(t.Context(), "")
@@ -253,5 +253,56 @@ func TestDays(t *testing.T) {
 	some, err := j.Days(t.Context(), "ventas")
 	if err != nil || fmt.Sprint(some) != "[ventas 2026-11-01 ventas 2026-11-02]" {
 		t.Errorf("days are %v, %v", some, err)
+	}
+}
+
+// TestSettledDayIsRolledUp: a comparison holds until a window changes, and a
+// day told whole is one message with the same content.
+func TestSettledDayIsRolledUp(t *testing.T) {
+	j, js := open(t)
+	cached := reopen(t, js)
+	first := mustAppend(t, j, chunkOf(t, observe(t, 0, 1, `{"a":1}`), observe(t, 1, 1)), 0)
+	mustDay(t, cached)
+	second := mustAppend(t, j, chunkOf(t, observe(t, 1, 2, `{"b":1}`)), first)
+	at := time.Date(2026, 11, 3, 1, 0, 0, 0, time.UTC)
+	agreed := chunkOf(t)
+	agreed.Compared = &Comparison{At: at, Total: 2}
+	third := mustAppend(t, j, agreed, second)
+	day := mustDay(t, j)
+	if day.Compared == nil || !day.Compared.At.Equal(at) || day.Compared.Final || day.Compared.Total != 2 {
+		t.Fatalf("compared is %+v", day.Compared)
+	}
+	before := describe(day)
+
+	whole := chunkOf(t, day.Windows...)
+	whole.Whole, whole.Compared = true, &Comparison{At: at.Add(time.Hour), Final: true, Total: 2}
+	if _, err := j.Append(t.Context(), whole, second); !errors.Is(err, ErrMoved) {
+		t.Fatalf("rolled up from an old fold: %v", err)
+	}
+	fourth := mustAppend(t, j, whole, third)
+	if again := mustAppend(t, j, whole, third); again != fourth {
+		t.Errorf("rolling up again after a lost answer gives message %d, was %d", again, fourth)
+	}
+	stream, err := js.Stream(t.Context(), schemas.JournalStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.State.Msgs != 1 {
+		t.Errorf("%d messages are left of the day", info.State.Msgs)
+	}
+	for name, reader := range map[string]*Journal{"writer": j, "cached": cached, "fresh": reopen(t, js)} {
+		day := mustDay(t, reader)
+		if describe(day) != before || day.Seq != fourth || day.Compared == nil || !day.Compared.Final {
+			t.Errorf("%s: the day rolled up is\n%s%+v\nwas\n%s", name, describe(day), day.Compared, before)
+		}
+	}
+
+	mustAppend(t, j, chunkOf(t, observe(t, 0, 2)), fourth)
+	if day := mustDay(t, j); day.Compared != nil || len(day.Windows) != 2 {
+		t.Errorf("after a correction the day is still compared: %+v", day.Compared)
 	}
 }

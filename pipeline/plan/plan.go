@@ -3,7 +3,8 @@
 // come out. There is no cursor to lose or to repair; what is to do is what
 // should be there less what is there.
 //
-// Live windows come first, then catching up.
+// Live windows come first, then catching up, then looking again at days that
+// were complete (see [Live.Stale]), then backfills in their order of asking.
 package plan
 
 import (
@@ -20,6 +21,22 @@ type Live struct {
 	Grid  window.Grid   // of days that have none yet
 	Delay time.Duration // how long after its end a window is first asked for
 	Since window.Date
+	Ages  []time.Duration // of a day, at which it is compared with the source again; rising
+}
+
+// Backfill is days to fill, both included. They may reach into what is kept
+// covered anyway.
+type Backfill struct {
+	From, To window.Date
+	Grid     window.Grid // of days before Since that have none yet
+}
+
+// grid is that of a day on which nothing is recorded.
+func (l Live) grid(b Backfill, date window.Date) window.Grid {
+	if date < l.Since && b.Grid > 0 {
+		return b.Grid
+	}
+	return l.Grid
 }
 
 // Job is windows to establish: due, not observed, sorted, of one calendar
@@ -43,21 +60,31 @@ func (l Live) CatchUp(now time.Time, c *Coverage, putOff func(window.Local) bool
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	today := l.Zone.Local(now).Date()
-	for day := max(l.Since, c.firstMissing); day < today && c.day(l, day).missing == 0; day++ {
+	for day := max(l.Since, c.firstMissing); day < today && c.day(l.Zone, day, l.Grid).missing == 0; day++ {
 		c.firstMissing = day + 1
 	}
-	windows := l.missing(now, max(l.Since, c.firstMissing), today, c, putOff)
+	windows := l.missing(now, Backfill{From: max(l.Since, c.firstMissing), To: today}, c, putOff)
 	return Job{Cause: schemas.CatchUp, Windows: windows}, len(windows) > 0
+}
+
+// Fill gives what is missing of the earliest month of b that misses anything,
+// but for the windows that are put off.
+func (l Live) Fill(now time.Time, c *Coverage, b Backfill, putOff func(window.Local) bool) (Job, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b.To = min(b.To, l.Zone.Local(now).Date())
+	windows := l.missing(now, b, c, putOff)
+	return Job{Cause: schemas.Backfill, Windows: windows}, len(windows) > 0
 }
 
 // jobWindows bounds a job: what it takes in memory.
 const jobWindows = 20_000
 
-// missing are the windows of the days from first to last that are due, not
-// observed and not put off, as far as they lie in the month of the first of them.
-func (l Live) missing(now time.Time, first, last window.Date, c *Coverage, putOff func(window.Local) bool) (windows []window.Window) {
-	for day := first; day <= last && len(windows) < jobWindows; day++ {
-		d := c.day(l, day)
+// missing are the windows of b's days that are due, not observed and not put
+// off, as far as they lie in the month of the first of them.
+func (l Live) missing(now time.Time, b Backfill, c *Coverage, putOff func(window.Local) bool) (windows []window.Window) {
+	for day, last := b.From, b.To; day <= last && len(windows) < jobWindows; day++ {
+		d := c.day(l.Zone, day, l.grid(b, day))
 		for i, w := range d.windows {
 			if !d.observed[i] && !w.End.Add(l.Delay).After(now) && !putOff(w.From) {
 				windows = append(windows, w)
@@ -85,7 +112,7 @@ func (l Live) oldest(now time.Time) window.Date { return l.Zone.Local(now.Add(-l
 // length ago. It lies on today's or, around midnight, on yesterday's grid.
 func (l Live) live(now time.Time, today window.Date, c *Coverage) (best window.Window, ok bool) {
 	for day := max(l.Since, l.oldest(now)); day <= today; day++ {
-		d := c.day(l, day)
+		d := c.day(l.Zone, day, l.Grid)
 		if d.missing == 0 {
 			continue
 		}
@@ -104,7 +131,7 @@ func (l Live) live(now time.Time, today window.Date, c *Coverage) (best window.W
 func (l Live) wake(now time.Time, today window.Date, c *Coverage) time.Time {
 	next := now.Add(24 * time.Hour)
 	for day := max(l.Since, l.oldest(now)); day <= max(l.Since, today)+1; day++ {
-		d := c.day(l, day)
+		d := c.day(l.Zone, day, l.Grid)
 		for i, w := range d.windows {
 			if due := w.End.Add(l.Delay); !d.observed[i] && due.After(now) && due.Before(next) {
 				next = due
@@ -117,20 +144,23 @@ func (l Live) wake(now time.Time, today window.Date, c *Coverage) time.Time {
 // Counts gives how many windows from Since on are due at now, and how many of
 // them are not observed.
 func (l Live) Counts(now time.Time, c *Coverage) (due, missing int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return l.counts(now, l.Since, l.Zone.Local(now).Date(), c)
+	return l.Progress(now, c, Backfill{From: l.Since, To: l.Zone.Local(now).Date()})
 }
 
-func (l Live) counts(now time.Time, first, last window.Date, c *Coverage) (due, missing int) {
-	for day := first; day <= last; day++ {
+// Progress gives how many windows of b's days are due at now, and how many of
+// them are not observed.
+func (l Live) Progress(now time.Time, c *Coverage, b Backfill) (due, missing int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	today := l.Zone.Local(now).Date()
+	for day := b.From; day <= min(b.To, today); day++ {
 		d := c.days[day]
-		if d == nil && day < last-1 && l.Delay < 24*time.Hour { // over, and nothing known of it
-			n := c.expected(l.Zone, day, l.Grid)
+		if (d == nil || !d.recorded) && day < today-1 && l.Delay < 24*time.Hour { // over, and nothing known of it
+			n := c.expected(l.Zone, day, l.grid(b, day))
 			due, missing = due+n, missing+n
 			continue
 		}
-		if d = c.day(l, day); d.missing == 0 {
+		if d = c.day(l.Zone, day, l.grid(b, day)); d.missing == 0 {
 			due += d.total
 			continue
 		}
