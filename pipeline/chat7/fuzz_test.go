@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -98,6 +99,61 @@ func saysEmpty(status int, e map[string]json.RawMessage) bool {
 		return false
 	}
 	return code == "200" || (code == "" || code == "0" || code == "null") && hasData
+}
+
+// FuzzCodes: every code is what package json finds in its place, and no
+// answer without a code is taken for a list of them.
+func FuzzCodes(f *testing.F) {
+	for _, s := range []string{
+		`[]`, `[{}]`, `[{"cod_act":"0012","description_cod_act":"Acuerdo ","hit":"1","rpc":0,"chat":true,"voice":null,"type_code":"A","x":[1]}]`,
+		`[{"code_act":13},{"cod_act":null,"code_act":"14"},{"code_act":"no","cod_act":""}]`, `[{"cod_act":{"cod_act":"1"}},{"cod_act":-1.5e3}]`,
+		`[{"cod\u005fact":"\ud83d\ude00 \u00f1 \ud83d"},{"cod_act":"1","cod_act":"2"}]`, `["0012"]`, `[null,{"cod_act":"1"}]`,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		data = bytes.TrimSpace(data)
+		if !json.Valid(data) || !utf8.Valid(data) || data[0] != '[' {
+			return
+		}
+		rows := elements(data, len(data))
+		codes, err := readCodes(rows)
+		var plain []map[string]any
+		var want []ActivityCode
+		named := false
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		decoder.UseNumber()
+		ok := decoder.Decode(&plain) == nil
+		for _, object := range plain {
+			ok = ok && object != nil
+			code := ActivityCode{Code: plainName(object["cod_act"]), Description: plainName(object["description_cod_act"])}
+			if code.Code == nil {
+				code.Code = plainName(object["code_act"])
+			}
+			named = named || code.Code != nil
+			want = append(want, code)
+		}
+		if ok = ok && (named || len(rows) == 0); ok != (err == nil) {
+			t.Fatalf("%q gives %v", data, err)
+		}
+		for i := range codes {
+			codes[i] = ActivityCode{Code: codes[i].Code, Description: codes[i].Description}
+			if !reflect.DeepEqual(codes[i], want[i]) {
+				t.Fatalf("%q: code %d is %+v", data, i, codes[i])
+			}
+		}
+	})
+}
+
+// plainName is the text in a value that package json decoded.
+func plainName(value any) *string {
+	switch v := value.(type) {
+	case string:
+		return &v
+	case json.Number:
+		return new(v.String())
+	}
+	return nil
 }
 
 // The walk over valid JSON agrees with package json on every value.

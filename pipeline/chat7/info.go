@@ -91,11 +91,12 @@ func count(value []byte) *int64 {
 	return &n
 }
 
-// ActivityCode is a code that agents can close an interaction with. A nil
-// field was absent or null; the values are as the source words them.
+// ActivityCode is a code that agents can close an interaction with, its values
+// as the source words them: a text's content, or the JSON of another value. A
+// nil field was absent or null.
 type ActivityCode struct {
-	Code        *string // cod_act or code_act
-	Description *string // description_cod_act
+	Code        *string // cod_act or code_act; nil too where that is no text or number
+	Description *string // description_cod_act; nil too where that is no text or number
 	Hit         *string
 	RPC         *string
 	Chat        *string
@@ -104,7 +105,8 @@ type ActivityCode struct {
 }
 
 // ActivityCodes asks for the operation's codes as they now are; none means
-// that the source said so. They can be edited and deleted there.
+// that the source said so. They can be edited and deleted there. An entry may
+// lack its code, but a list in which all do is taken for something else.
 //
 // An error is an [*Error].
 func (c *Client) ActivityCodes(ctx context.Context) ([]ActivityCode, error) {
@@ -112,16 +114,30 @@ func (c *Client) ActivityCodes(ctx context.Context) ([]ActivityCode, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.list(got)
-	if err != nil {
+	var rows []json.RawMessage
+	if got.envelope != nil && got.envelope.data[0] == '{' {
+		rows = []json.RawMessage{got.envelope.data} // a single code, not in a list
+	} else if rows, err = c.list(got); err != nil {
 		return nil, err
 	}
-	codes := make([]ActivityCode, len(rows))
+	codes, err := readCodes(rows)
+	if err != nil {
+		return nil, got.fail(Transient, err)
+	}
+	return codes, nil
+}
+
+func readCodes(rows []json.RawMessage) ([]ActivityCode, error) {
+	codes, named := make([]ActivityCode, len(rows)), false
 	for i, row := range rows {
 		if row[0] != '{' {
-			return nil, got.fail(Transient, fmt.Errorf("code %d of the answer is not an object", i+1))
+			return nil, fmt.Errorf("code %d of the answer is not an object", i+1)
 		}
 		codes[i].read(row)
+		named = named || codes[i].Code != nil
+	}
+	if len(rows) > 0 && !named {
+		return nil, errors.New("nothing in the answer has a cod_act")
 	}
 	return codes, nil
 }
@@ -131,11 +147,11 @@ func (a *ActivityCode) read(object json.RawMessage) {
 	members(object, func(key string, value []byte) bool {
 		switch key {
 		case "cod_act":
-			a.Code = text(value)
+			a.Code = name(value)
 		case "code_act":
-			other = text(value)
+			other = name(value)
 		case "description_cod_act":
-			a.Description = text(value)
+			a.Description = name(value)
 		case "hit":
 			a.Hit = text(value)
 		case "rpc":
@@ -152,6 +168,16 @@ func (a *ActivityCode) read(object json.RawMessage) {
 	if a.Code == nil {
 		a.Code = other
 	}
+}
+
+// name is text for what a row may be called: a text or a number. No row has
+// another value as its code.
+func name(value []byte) *string {
+	switch value[0] {
+	case '{', '[', 't', 'f':
+		return nil
+	}
+	return text(value)
 }
 
 // text is a string's content as sent, or the JSON of another value; nil for

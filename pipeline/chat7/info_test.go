@@ -47,7 +47,8 @@ func TestTokenInfo(t *testing.T) {
 func TestActivityCodes(t *testing.T) {
 	body := `{"code":200,"data":[
 		{"cod_act":"0012","description_cod_act":"Acuerdo de pago ","hit":"1","rpc":0,"chat":true,"voice":null,"type_code":"A","new":[1]},
-		{"code_act":13}, {"code_act":"no","cod_act":""}, {"cod_act":null,"code_act":"14"}, {}]}`
+		{"code_act":13}, {"code_act":"no","cod_act":""}, {"cod_act":null,"code_act":"14"}, {},
+		{"cod_act":true,"description_cod_act":["x"],"hit":[1]}]}`
 	client := serve(t, nil, func(w http.ResponseWriter, r *http.Request) {
 		if r.RequestURI != "/api/v2/information.php?api=activity_codes" {
 			t.Error(r.RequestURI)
@@ -61,18 +62,36 @@ func TestActivityCodes(t *testing.T) {
 	got, _ := json.Marshal(codes)
 	const rest = `"Description":null,"Hit":null,"RPC":null,"Chat":null,"Voice":null,"TypeCode":null}`
 	want := `[{"Code":"0012","Description":"Acuerdo de pago ","Hit":"1","RPC":"0","Chat":"true","Voice":null,"TypeCode":"A"},` +
-		`{"Code":"13",` + rest + `,{"Code":"",` + rest + `,{"Code":"14",` + rest + `,{"Code":null,` + rest + `]`
+		`{"Code":"13",` + rest + `,{"Code":"",` + rest + `,{"Code":"14",` + rest + `,{"Code":null,` + rest +
+		`,{"Code":null,"Description":null,"Hit":"[1]","RPC":null,"Chat":null,"Voice":null,"TypeCode":null}]`
 	if string(got) != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 
-	for _, body = range []string{`{"code":404,"msg":""}`, `{"code":200,"data":[]}`} {
+	body = `{"code":200,"data":{"code_act":"0012"}}`
+	if codes, err := client.ActivityCodes(t.Context()); err != nil || len(codes) != 1 || *codes[0].Code != "0012" {
+		t.Errorf("a code that is not in a list: %v, %v", codes, err)
+	}
+	for _, body = range []string{
+		`{"code":404,"msg":""}`, `{"code":200,"data":[]}`, `{"code":200,"msg":"","data":null}`, `{"code":200,"msg":""}`,
+	} {
 		if codes, err := client.ActivityCodes(t.Context()); err != nil || len(codes) != 0 {
 			t.Errorf("%s: %v, %v", body, codes, err)
 		}
 	}
-	for _, body = range []string{`{"code":200,"data":{}}`, `{"code":200,"data":["0012"]}`, `{}`} {
-		_, err := client.ActivityCodes(t.Context())
-		_ = failureOf(t, err, Transient)
+	for _, body = range []string{
+		`{"code":200,"data":{}}`, `{"code":200,"data":["0012"]}`, `{}`, `{"code":200,"data":"0012"}`, `{"code":404,"data":{"cod_act":"1"}}`,
+		`{"code":200,"data":[{"codigo":"0012"},{"cod_act":null}]}`, `{"code":200,"data":[{"cod_act":"1"},null]}`,
+	} {
+		codes, err := client.ActivityCodes(t.Context())
+		if failure := failureOf(t, err, Transient); codes != nil || failure.Op != "activity_codes" {
+			t.Errorf("%s: %v, %v", body, codes, failure)
+		}
 	}
+
+	client = serve(t, func(o *Options) { o.RowCap = 2 }, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"code":200,"data":[{"cod_act":"1"},{"cod_act":"2"}]}`)
+	})
+	_, err = client.ActivityCodes(t.Context())
+	_ = failureOf(t, err, Truncated)
 }

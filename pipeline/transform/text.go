@@ -3,11 +3,20 @@ package transform
 import (
 	"bytes"
 	"html"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
+
+// Text gives the one form of a text that does not stand in a row, as the
+// package's documentation says of those that do. What is not UTF-8 becomes
+// U+FFFD. Normalising twice may decode an entity too many: "&amp;lt;".
+func Text(s string) string {
+	var p parser
+	return p.normalise([]byte(strings.ToValidUTF8(s, "\uFFFD")))
+}
 
 // normalise gives the one form of a text in valid UTF-8: entities decoded,
 // invisible characters dropped, white space folded, NFC.

@@ -53,7 +53,16 @@ func TestNormalise(t *testing.T) {
 			if got := p.normalise([]byte(c.in)); got != c.want {
 				t.Errorf("%+q became %+q, want %+q", c.in, got, c.want)
 			}
+			if got := Text(c.in); got != c.want {
+				t.Errorf("Text makes %+q of %+q, want %+q", got, c.in, c.want)
+			}
 		})
+	}
+}
+
+func TestTextOfOtherBytes(t *testing.T) {
+	if got := Text(" Acuerd\xf3 \xff\xfe"); got != "Acuerd\uFFFD \uFFFD" {
+		t.Errorf("%+q", got)
 	}
 }
 
