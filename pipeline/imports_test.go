@@ -26,18 +26,21 @@ var allowed = map[string][]string{
 	"pipeline/chat7/chat7sim": {"pipeline/window"}, // not the client: it is the truth that all else is held against
 	"pipeline/plan":           {"pipeline/window", "schemas"},
 	"pipeline/descend":        {"pipeline/window"},
+	"pipeline/compare":        {"pipeline/window"},
+	"pipeline/backfill":       {"pipeline/window"},
 	"pipeline/lease":          {"pipeline/window"},
 	"pipeline/journal":        {"pipeline/window", "schemas"},
 	"pipeline/transform":      {"schemas"},
+	"pipeline/codes":          {"pipeline/transform", "schemas"},
 	"pipeline/broker":         {"schemas"},
 	"pipeline/status":         {},
 	"pipeline/doctor":         {"pipeline/chat7", "pipeline/transform", "pipeline/window", "schemas"},
 	"pipeline/extract": {
-		"pipeline/chat7", "pipeline/descend", "pipeline/journal", "pipeline/lease", "pipeline/plan",
-		"pipeline/transform", "pipeline/window", "schemas",
+		"pipeline/backfill", "pipeline/chat7", "pipeline/compare", "pipeline/descend", "pipeline/journal", "pipeline/lease",
+		"pipeline/plan", "pipeline/transform", "pipeline/window", "schemas",
 	},
 	"pipeline": { // what runs drives sinks, and knows none of them
-		"pipeline/broker", "pipeline/chat7", "pipeline/descend", "pipeline/doctor", "pipeline/extract",
+		"pipeline/backfill", "pipeline/broker", "pipeline/chat7", "pipeline/descend", "pipeline/doctor", "pipeline/extract",
 		"pipeline/journal", "pipeline/lease", "pipeline/plan", "pipeline/status", "pipeline/transform", "pipeline/window",
 		"schemas", "sinks", "sinks/pubsub",
 	},
@@ -75,11 +78,11 @@ var outside = []struct {
 
 // standard names the packages that import the standard library alone.
 var standard = []string{
-	"schemas", "sinks", "pipeline/window", "pipeline/chat7", "pipeline/plan", "pipeline/descend",
+	"schemas", "sinks", "pipeline/window", "pipeline/chat7", "pipeline/plan", "pipeline/descend", "pipeline/compare",
 }
 
 // pure names the packages that reach neither files nor the network.
-var pure = []string{"schemas", "pipeline/window", "pipeline/plan", "pipeline/descend", "pipeline/transform"}
+var pure = []string{"schemas", "pipeline/window", "pipeline/plan", "pipeline/descend", "pipeline/compare", "pipeline/transform"}
 
 // vague are names that say nothing of what a package owns.
 var vague = []string{"util", "utils", "common", "model", "models", "types", "helper", "helpers", "misc", "base"}

@@ -39,6 +39,7 @@ type Options struct {
 	Clock      extract.Clock // optional
 	SweepEvery time.Duration // optional: how often every day is compared; 0 means daily
 	LookOnly   bool          // optional: Status is wanted, Run is not
+	Fill       bool          // optional: only backfills asked for by this process are wanted, no live polling
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 }
@@ -50,9 +51,10 @@ type Operation struct {
 	Zone   window.Zone
 	Grid   window.Grid
 	Delay  time.Duration
-	Since  *window.Date // nil: the day of the first run
-	Sum    bool         // rows alike to the byte are summed, not dropped
-	Quota  int64        // calls a day; 0: ask the source
+	Since  *window.Date    // nil: the day of the first run
+	Ages   []time.Duration // at which a day is compared with the source again; rising
+	Sum    bool            // rows alike to the byte are summed, not dropped
+	Quota  int64           // calls a day; 0: ask the source
 }
 
 // Sink is a sink with the name that the configuration gives it.
@@ -67,6 +69,8 @@ type Pipeline struct {
 	js      jetstream.JetStream
 	journal *journal.Journal
 	leases  *lease.Leases // nil when only looking
+	asked   *asked
+	state   jetstream.KeyValue
 	pollers []*extract.Poller
 	workers []*worker
 	started time.Time
@@ -97,12 +101,16 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening bucket %s: %w", StateBucket, err)
 	}
+	p.state = state
 	metrics := extract.NewMetrics(o.Registerer)
 	if !o.LookOnly {
 		p.leases, err = lease.Open(ctx, js, lease.Options{Owner: o.Owner, Replicas: o.Replicas, Clock: o.Clock, Log: o.Log})
 		if err != nil {
 			return nil, err
 		}
+	}
+	if p.asked, err = openAsked(ctx, state, o.Fill); err != nil {
+		return nil, err
 	}
 	for _, op := range o.Operations {
 		since, err := p.since(ctx, state, op)
@@ -111,7 +119,8 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 		}
 		poller, err := extract.New(extract.Options{
 			Operation: op.Name, Source: op.Source, Sum: op.Sum, Quota: op.Quota,
-			Live:    plan.Live{Zone: op.Zone, Grid: op.Grid, Delay: op.Delay, Since: since},
+			Live:      plan.Live{Zone: op.Zone, Grid: op.Grid, Delay: op.Delay, Since: since, Ages: op.Ages},
+			Backfills: p.asked, Fill: o.Fill,
 			Learned: func(ctx context.Context) (extract.Learned, error) { return learned(ctx, state, op.Name) },
 			Leases:  p.leases, Journal: p.journal, Clock: o.Clock, Metrics: metrics, Log: o.Log,
 		})
@@ -135,7 +144,7 @@ func learned(ctx context.Context, state jetstream.KeyValue, operation string) (l
 		l.Exclusive = *finding.ExclusiveEnd
 	}
 	if finding.Additive != nil {
-		l.Additive = *finding.Additive
+		l.Additive, l.Examined = *finding.Additive, true
 	}
 	return l, err
 }
@@ -144,7 +153,7 @@ func (p *Pipeline) since(ctx context.Context, state jetstream.KeyValue, op Opera
 	if op.Since != nil {
 		return *op.Since, nil
 	}
-	return extract.Since(ctx, state, op.Name, op.Zone.Local(p.o.Clock.Now()).Date(), !p.o.LookOnly)
+	return extract.Since(ctx, state, op.Name, op.Zone.Local(p.o.Clock.Now()).Date(), !p.o.LookOnly && !p.o.Fill)
 }
 
 // Look makes Status tell what the journal holds, without running.
@@ -296,6 +305,10 @@ func (p *Pipeline) drain(ctx context.Context) {
 		}
 	}
 }
+
+// Taken reports whether the sinks have taken all that the journal has told them.
+// One that fails is not waited for: see Status.
+func (p *Pipeline) Taken(ctx context.Context) bool { return !p.pending(ctx) }
 
 // pending reports whether any sink has hints that are not acknowledged.
 func (p *Pipeline) pending(ctx context.Context) bool {

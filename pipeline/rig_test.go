@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -28,6 +29,7 @@ import (
 	"wolkpipe/pipeline/broker"
 	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/chat7/chat7sim"
+	"wolkpipe/pipeline/doctor"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/window"
 	"wolkpipe/schemas"
@@ -164,6 +166,10 @@ type rig struct {
 	wrap      func(name string, s sinks.Sink) sinks.Sink // optional: faults
 	client    func(*chat7.Options)                       // optional
 	token     func(operation, right string) string       // optional
+	ages      []time.Duration                            // at which days are compared again
+	additive  *bool                                      // what doctor found; nil: nothing
+	fill      bool                                       // only backfills
+	owner     string                                     // identity of the data folder; "": "rig"
 	quota     int64
 }
 
@@ -220,7 +226,7 @@ func (r *rig) pipeline() *Pipeline {
 		r.t.Fatal(err)
 	}
 	o := Options{
-		Version: "test", NATS: r.nats, Owner: "rig", Clock: r.clock, Registerer: prometheus.NewRegistry(), Log: r.log,
+		Version: "test", NATS: r.nats, Owner: cmp.Or(r.owner, "rig"), Clock: r.clock, Registerer: prometheus.NewRegistry(), Log: r.log, Fill: r.fill,
 		Sinks: []Sink{{"events", sink}, {"lake", r.lake}, {"quarantine", rejected}},
 	}
 	if r.wrap != nil {
@@ -249,14 +255,32 @@ func (r *rig) pipeline() *Pipeline {
 		}
 		o.Operations = append(o.Operations, Operation{
 			Name: op.Name, Source: options, Zone: zone, Grid: grid,
-			Delay: r.delay, Since: &r.since, Quota: r.quota,
+			Delay: r.delay, Since: &r.since, Quota: r.quota, Ages: r.ages,
 		})
 	}
 	p, err := New(r.t.Context(), o)
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.examined()
 	return p
+}
+
+// examined stores what doctor would have found.
+func (r *rig) examined() {
+	if r.additive == nil {
+		return
+	}
+	r.t.Helper()
+	state, err := r.js.KeyValue(r.t.Context(), StateBucket)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, op := range r.sim.Operations() {
+		if err := doctor.Store(r.t.Context(), state, op.Name, doctor.Finding{Additive: r.additive}); err != nil {
+			r.t.Fatal(err)
+		}
+	}
 }
 
 // run lets a fresh pipeline work until the time limit, then stops it.

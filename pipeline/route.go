@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strconv"
 	"time"
@@ -28,7 +29,8 @@ const poisonSubject = "chat7.poison.journal"
 // route makes the router: one handler for each sink, fed with the headers of
 // the journal's messages through a durable consumer of the sink's own.
 func (p *Pipeline) route() (*message.Router, error) {
-	log := watermill.NewSlogLogger(p.o.Log)
+	// What the router tells of its own coming and going is of no use to an operator.
+	log := watermill.NewSlogLoggerWithLevelMapping(p.o.Log, map[slog.Level]slog.Level{slog.LevelInfo: slog.LevelDebug})
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: drainTime}, log)
 	if err != nil {
 		return nil, fmt.Errorf("making the router: %w", err)

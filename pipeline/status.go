@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nats.go/micro"
 
 	"wolkpipe/pipeline/extract"
 	"wolkpipe/schemas"
@@ -113,26 +111,6 @@ func (s Status) Write(w io.Writer) {
 			_, _ = fmt.Fprintf(w, "\n%s: %s\n", k.Name, k.Error)
 		}
 	}
-}
-
-// StatusSubject answers with the JSON of Status.
-const StatusSubject = "wolkpipe.status"
-
-// serve answers requests over NATS, as the micro service "wolkpipe".
-func (p *Pipeline) serve() (micro.Service, error) {
-	service, err := micro.AddService(p.o.NATS, micro.Config{
-		Name: "wolkpipe", Version: "1.0.0", Description: "the pipeline over wolkvox chat_7",
-	})
-	if err != nil {
-		return nil, fmt.Errorf("offering the service wolkpipe: %w", err)
-	}
-	err = service.AddEndpoint("status", micro.HandlerFunc(func(r micro.Request) {
-		_ = r.RespondJSON(p.Status(context.Background()))
-	}), micro.WithEndpointSubject(StatusSubject))
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("offering %s: %w", StatusSubject, err), service.Stop())
-	}
-	return service, nil
 }
 
 // ParseStatus reads the answer of StatusSubject.

@@ -75,7 +75,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(d.log, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if d.in, err = install(ctx, c, d.clock, log); err != nil {
+	if d.in, err = install(ctx, c, installed{clock: d.clock, log: log}); err != nil {
 		return err
 	}
 	defer d.in.Close()

@@ -49,7 +49,7 @@ func run(cmd *cobra.Command, c *config.Config, clock extract.Clock) error {
 		return err
 	}
 	log := newLogger(c)
-	in, err := install(cmd.Context(), c, clock, log)
+	in, err := install(cmd.Context(), c, installed{clock: clock, log: log})
 	if err != nil {
 		return err
 	}

@@ -57,49 +57,47 @@ func askStatus(cmd *cobra.Command) (pipeline.Status, error) {
 		return pipeline.Status{}, err
 	}
 	defer in.Close()
-	answer, err := ask(cmd.Context(), in.nats, answerLimit)
+	var s pipeline.Status
+	err = control(cmd.Context(), in.nats, pipeline.StatusSubject, nil, &s)
 	switch {
 	case err == nil:
-		return pipeline.ParseStatus(answer)
+		return s, nil
 	case running && in.server == nil && c.NATS.URL == "":
-		return pipeline.Status{}, fmt.Errorf("the daemon on %s does not answer: %w", c.Data, err)
+		return s, fmt.Errorf("the daemon on %s does not answer: %w", c.Data, err)
 	case !errors.Is(err, nats.ErrNoResponders):
-		return pipeline.Status{}, fmt.Errorf("asking the daemon: %w", err)
+		return s, err
 	}
 	return stored(cmd, in, log)
 }
 
-// answerLimit is how long a daemon may take to answer.
-const answerLimit = 5 * time.Second
-
-// ask gives a daemon's answer: nats.ErrNoResponders where none runs.
-func ask(ctx context.Context, nc *nats.Conn, limit time.Duration) ([]byte, error) {
-	waiting, stop := context.WithTimeout(ctx, limit)
-	defer stop()
-	answer, err := nc.RequestWithContext(waiting, pipeline.StatusSubject, nil)
-	switch {
-	case err == nil:
-		return answer.Data, nil
-	case ctx.Err() == nil && waiting.Err() != nil:
-		return nil, fmt.Errorf("no answer within %s: is it overloaded, or NATS away", limit)
-	}
-	return nil, err
-}
-
 // stored tells what the journal holds where no daemon runs. It changes nothing.
 func stored(cmd *cobra.Command, in *installation, log *slog.Logger) (pipeline.Status, error) {
-	ctx := cmd.Context()
-	replicas, err := in.stateReplicas(ctx)
-	if err != nil {
-		return pipeline.Status{}, err
-	}
-	if replicas == 0 {
+	p, err := in.look(cmd.Context(), log)
+	if errors.Is(err, errNothing) {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "Nothing is there yet: start `wolkpipe run`.")
 		return nothing(in), nil
 	}
-	operations, err := in.operations(ctx)
 	if err != nil {
 		return pipeline.Status{}, err
+	}
+	return p.Status(cmd.Context()), nil
+}
+
+// errNothing means that an installation never ran.
+var errNothing = errors.New("nothing is there yet: start `wolkpipe run` or `wolkpipe doctor` first")
+
+// look makes a pipeline that tells what the journal holds, and changes nothing.
+func (in *installation) look(ctx context.Context, log *slog.Logger) (*pipeline.Pipeline, error) {
+	replicas, err := in.stateReplicas(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if replicas == 0 {
+		return nil, errNothing
+	}
+	operations, err := in.operations(ctx)
+	if err != nil {
+		return nil, err
 	}
 	in.metrics = prometheus.NewRegistry()
 	p, err := pipeline.New(ctx, pipeline.Options{
@@ -107,12 +105,9 @@ func stored(cmd *cobra.Command, in *installation, log *slog.Logger) (pipeline.St
 		Registerer: in.metrics, Log: log, LookOnly: true,
 	})
 	if err != nil {
-		return pipeline.Status{}, err
+		return nil, err
 	}
-	if err := p.Look(ctx); err != nil {
-		return pipeline.Status{}, err
-	}
-	return p.Status(ctx), nil
+	return p, p.Look(ctx)
 }
 
 // stateReplicas is how many replicas the bucket of what is remembered has,

@@ -79,13 +79,14 @@ func TestAskSilentDaemon(t *testing.T) {
 	server, js := serveFolder(t, t.TempDir())
 	defer server.Close()
 	defer js.Conn().Close()
-	if _, err := ask(t.Context(), js.Conn(), time.Minute); !errors.Is(err, nats.ErrNoResponders) {
+	var s pipeline.Status
+	if err := control(t.Context(), js.Conn(), pipeline.StatusSubject, nil, &s); !errors.Is(err, nats.ErrNoResponders) {
 		t.Errorf("error %v where no daemon is", err)
 	}
 	if _, err := js.Conn().SubscribeSync(pipeline.StatusSubject); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ask(t.Context(), js.Conn(), 10*time.Millisecond); err == nil || !strings.Contains(err.Error(), "no answer within 10ms") {
+	if err := controlWithin(t.Context(), 10*time.Millisecond, js.Conn(), pipeline.StatusSubject, nil, &s); err == nil || !strings.Contains(err.Error(), "did not answer wolkpipe.status within 10ms") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
-	"slices"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -39,8 +38,16 @@ type installation struct {
 	closers  []func()
 }
 
+// installed are a process's choices.
+type installed struct {
+	clock extract.Clock
+	log   *slog.Logger
+	fill  bool // only backfills that this process asks for are wanted
+}
+
 // install opens what c describes. Close ends it, also after an error.
-func install(ctx context.Context, c *config.Config, clock extract.Clock, log *slog.Logger) (in *installation, err error) {
+func install(ctx context.Context, c *config.Config, choice installed) (in *installation, err error) {
+	log := choice.log
 	in = &installation{config: c, log: log, lakes: map[string]*parquet.Sink{}, metrics: prometheus.NewRegistry()}
 	defer func() {
 		if err != nil {
@@ -48,7 +55,6 @@ func install(ctx context.Context, c *config.Config, clock extract.Clock, log *sl
 			in = nil
 		}
 	}()
-	warnOfSettle(c, log)
 	in.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := in.connect(ctx, "wolkpipe", true); err != nil {
 		return in, err
@@ -68,7 +74,8 @@ func install(ctx context.Context, c *config.Config, clock extract.Clock, log *sl
 		return in, err
 	}
 	o := pipeline.Options{
-		Version: version(), NATS: in.nats, Owner: owner, Replicas: c.NATS.Replicas, Clock: clock, Registerer: in.metrics, Log: log,
+		Version: version(), NATS: in.nats, Owner: owner, Replicas: c.NATS.Replicas, Clock: choice.clock, Registerer: in.metrics, Log: log,
+		Fill: choice.fill,
 	}
 	if o.AgentKey, err = in.agentKey(ctx); err != nil {
 		return in, err
@@ -83,20 +90,6 @@ func install(ctx context.Context, c *config.Config, clock extract.Clock, log *sl
 		return in, err
 	}
 	return in, nil
-}
-
-// warnOfSettle tells of a setting that nothing heeds yet, where one is made.
-// No ages at all are heeded.
-func warnOfSettle(c *config.Config, log *slog.Logger) {
-	var names []string
-	for _, op := range c.Operations {
-		if len(op.Settle) > 0 && !slices.Equal(op.Settle, config.DefaultSettle()) {
-			names = append(names, op.Name)
-		}
-	}
-	if len(names) > 0 {
-		log.Warn("settle has no effect yet: days are not compared with the source again", "operations", names)
-	}
 }
 
 // connect reaches NATS: the configured one, or an embedded server that it
@@ -157,15 +150,21 @@ func (in *installation) operation(ctx context.Context, op config.Operation) (pip
 		return pipeline.Operation{}, err
 	}
 	in.closers = append(in.closers, end)
+	out := operationOf(op)
+	out.Source = chat7.Options{Server: op.Server, BaseURL: op.URL, Token: read, UserAgent: "wolkpipe/" + version()}
+	return out, nil
+}
+
+// operationOf is what a configuration says of an operation, but for its source.
+func operationOf(op config.Operation) pipeline.Operation {
 	out := pipeline.Operation{
 		Name: op.Name, Zone: op.Timezone, Grid: op.Window,
-		Source: chat7.Options{Server: op.Server, BaseURL: op.URL, Token: read, UserAgent: "wolkpipe/" + version()},
-		Delay:  op.Delay, Sum: op.Duplicates == config.SumDuplicates, Quota: int64(op.Quota),
+		Delay: op.Delay, Ages: op.Settle, Sum: op.Duplicates == config.SumDuplicates, Quota: int64(op.Quota),
 	}
 	if op.Since != 0 {
 		out.Since = &op.Since
 	}
-	return out, nil
+	return out
 }
 
 func (in *installation) sinks(ctx context.Context) (all []pipeline.Sink, err error) {

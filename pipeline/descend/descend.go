@@ -154,7 +154,7 @@ func (d *Descent) Next() (ask window.Range, ok bool) {
 // advance finds what to ask for next, and establishes what needs no asking.
 func (d *Descent) advance() {
 	for d.open == nil && (len(d.stack) > 0 || d.begin()) {
-		if d.calls > 0 && d.calls+d.left >= 2*d.run.len() {
+		if d.calls > 0 && d.calls+d.left >= Most(d.run.len()) {
 			d.giveUp()
 		}
 		if s, ok := d.top().next(d); ok {
@@ -294,3 +294,7 @@ func sortedKeys(c counts) []Key {
 	})
 	return keys
 }
+
+// Most is the number of calls that a run of neighbouring windows takes at the
+// most, those that fail aside.
+func Most(windows int) int { return min(2*windows, windows+windows/8+16) }

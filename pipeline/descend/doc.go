@@ -54,8 +54,9 @@
 // empty half of the time, by the number of interactions that the whole holds.
 // Runs of empty answers double that.
 //
-// However the source answers, no run of windows costs more than twice as many
-// calls as it has windows: what is left by then is asked for window by window.
+// However the source answers, a run of many windows costs an eighth more calls
+// than it has windows at the most (see [Most]): what is left when that would be
+// passed is asked for window by window.
 //
 // # What this cannot see
 //

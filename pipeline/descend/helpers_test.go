@@ -87,6 +87,7 @@ type outcome struct {
 // are at most two calls to a window, results rest on answers that were given.
 func drive(t tb, windows []window.Window, o Options, ask source) outcome {
 	t.Helper()
+	most := mostOf(windows)
 	d, err := New(windows, o)
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -133,7 +134,7 @@ func drive(t tb, windows []window.Window, o Options, ask source) outcome {
 			t.Fatalf("asks again for %v, which had rows or was asked twice", r)
 		}
 		out.asked[r]++
-		if out.calls > 2*len(windows) {
+		if out.calls > most {
 			t.Fatalf("%d calls for %d windows", out.calls, len(windows))
 		}
 		if a, ok := ask(r); ok {
@@ -178,4 +179,15 @@ func (o outcome) methods() string {
 		n[name]++
 	}
 	return fmt.Sprintf("%d direct, %d derived, %d derived as nothing, %d empty", n["direct"], n["derived"], n["derived zero"], n["empty"])
+}
+
+// mostOf is the bound that Most gives for windows, run by run.
+func mostOf(windows []window.Window) (most int) {
+	for from, i := 0, 1; i <= len(windows); i++ {
+		if i == len(windows) || !contiguous(windows[i-1], windows[i]) || month(windows[i]) != month(windows[from]) {
+			most += Most(i - from)
+			from = i
+		}
+	}
+	return most
 }

@@ -260,7 +260,7 @@ func TestSourceThatMoves(t *testing.T) {
 }
 
 // FuzzAnswers drives a descent by bytes: whatever the answers, every window
-// is established once, within twice as many calls.
+// is established once, within the calls that Most allows.
 func FuzzAnswers(f *testing.F) {
 	f.Add([]byte{1, 2, 3}, true, uint8(12))
 	f.Add([]byte{255, 0, 0, 4, 9, 128, 7, 7, 0}, true, uint8(100))

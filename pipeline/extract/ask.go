@@ -113,9 +113,18 @@ func maxTime(a, b time.Time) time.Time {
 }
 
 // sleepUntil waits for a time, in short pieces: a machine that sleeps
-// meanwhile must not make it longer.
-func (p *Poller) sleepUntil(ctx context.Context, until time.Time) {
+// meanwhile must not make it longer. It ends when something changes.
+func (p *Poller) sleepUntil(ctx context.Context, until time.Time, changed <-chan struct{}) {
 	const piece = 15 * time.Minute
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-changed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	for ctx.Err() == nil {
 		left := until.Sub(p.Clock.Now())
 		if left <= 0 {

@@ -76,8 +76,7 @@ func (p *Poller) keep(ctx context.Context, day *journal.Day, grid window.Grid, o
 	return nil
 }
 
-// flush appends the pending chunk. It retries until the journal answers or
-// ctx ends; a chunk that the journal refuses is dropped, its windows planned
+// flush appends the pending chunk; one that the journal refuses is dropped, its windows planned
 // anew.
 func (p *Poller) flush(ctx context.Context) error {
 	if len(p.pending.windows) == 0 {
@@ -87,26 +86,37 @@ func (p *Poller) flush(ctx context.Context) error {
 		Key: p.pending.day.Key, Timezone: p.Live.Zone.String(), Grid: p.pending.grid, Windows: p.pending.windows,
 	}
 	after := p.pending.day.Seq
+	seq, err := p.append(ctx, c, after)
+	switch {
+	case err == nil:
+		p.status.observed(p.Live.Zone, c)
+		p.pending = chunk{}
+		p.appended(c.Day, after, seq)
+	case errors.Is(err, journal.ErrMoved):
+		p.Log.Info("an answer was dropped: its day has been recorded by another process", "day", c.Day.String(), "windows", len(c.Windows))
+		p.pending = chunk{}
+		p.replan()
+		_, err := p.loadDay(ctx, c.Day)
+		return err
+	}
+	return err
+}
+
+// append appends a chunk, again and again until the journal takes it, refuses
+// it with [journal.ErrMoved], or ctx ends.
+func (p *Poller) append(ctx context.Context, c *journal.Chunk, after uint64) (uint64, error) {
 	for failed := 0; ; failed++ {
 		seq, err := p.Journal.Append(ctx, c, after)
 		switch {
-		case err == nil:
-			p.status.observed(p.Live.Zone, c)
-			p.pending, p.seen[c.Day] = chunk{}, seq
-			p.job.appended(c.Day, after, seq)
-			return nil
-		case errors.Is(err, journal.ErrMoved):
-			p.Log.Info("an answer was dropped: its day has been recorded by another process", "day", c.Day.String(), "windows", len(c.Windows))
-			p.pending, p.job = chunk{}, nil
-			_, err := p.loadDay(ctx, c.Day)
-			return err
+		case err == nil, errors.Is(err, journal.ErrMoved):
+			return seq, err
 		case ctx.Err() != nil:
-			return wrap("keeping answers of "+c.Key.String(), err)
+			return 0, wrap("keeping answers of "+c.Key.String(), err)
 		}
 		p.status.wait("journal", time.Time{}, err)
 		p.Log.Warn("the journal does not take an answer; trying again", "day", c.Day.String(), "error", err)
 		if err := p.Clock.Sleep(ctx, backoff(failed)); err != nil {
-			return err
+			return 0, err
 		}
 	}
 }

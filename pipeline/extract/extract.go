@@ -5,6 +5,11 @@
 // as observed when the journal has acknowledged it, never before. An error is
 // never read as "no rows": only an answer that proves emptiness is.
 //
+// Three kinds of work go on beside polling live windows, each only where the
+// ones before it have nothing to do: catching up, looking again at days that
+// are complete (see settle.go), and backfills. Each is planned from what should
+// be there less what is there, and can be dropped and planned anew at any time.
+//
 // One call at a time is in flight on a token, over all processes and
 // operations that share it, and none past the quota: package lease sees to it.
 // Failures are waited out by their kind: see [Poller.Run].
@@ -42,6 +47,8 @@ type Options struct {
 	Quota     int64                                  // calls a day; 0: ask the source
 	Source    chat7.Options                          // its Token gives the token as it now is
 	Learned   func(context.Context) (Learned, error) // what trying the source has shown; may be nil
+	Backfills Backfills                              // what was asked for; nil: nothing
+	Fill      bool                                   // only backfills are wanted: no live polling, no catching up
 	Journal   *journal.Journal
 	Leases    *lease.Leases
 	Clock     Clock
@@ -54,6 +61,7 @@ type Options struct {
 type Learned struct {
 	Exclusive bool // date_end itself is left out
 	Additive  bool // the counts of two ranges add up to those of both
+	Examined  bool // whether they do has been found out
 }
 
 // Poller keeps one operation's windows observed.
@@ -73,7 +81,10 @@ type Poller struct {
 	unread   []window.Date          // days whose coverage is still to be read from the journal
 	seen     map[window.Date]uint64 // up to which message of the journal coverage knows a day
 	pending  chunk
-	job      *job // under way, nil for none
+
+	catchup, filling *job   // under way, nil for none
+	checking         *check // likewise
+	settling         settling
 
 	liveRest, jobRest time.Time // until then no such call is made
 	failures          failures
@@ -88,7 +99,10 @@ func New(o Options) (*Poller, error) {
 	o.Log = o.Log.With("operation", o.Operation)
 	p := &Poller{
 		Options: o, seen: map[window.Date]uint64{}, slow: map[window.Range]bool{},
-		deferred: map[window.Local]time.Time{}, failures: newFailures(),
+		deferred: map[window.Local]time.Time{}, failures: newFailures(), settling: newSettling(),
+	}
+	if o.Backfills == nil {
+		p.Backfills = none{}
 	}
 	if err := p.connect(); err != nil {
 		return nil, err
@@ -118,7 +132,8 @@ func (p *Poller) learn(ctx context.Context) error {
 		return nil
 	}
 	p.Log.Info("the source has been tried", "date_end_exclusive", learned.Exclusive, "counts_add_up", learned.Additive)
-	p.learned, p.job = learned, nil
+	p.learned = learned
+	p.replan()
 	return p.connect()
 }
 
@@ -146,8 +161,7 @@ func (p *Poller) Run(ctx context.Context) error {
 	return nil
 }
 
-// step makes one call, or waits until one is due. Live windows come first,
-// then the job under way, then what the plan says.
+// step makes one call, or waits until one is due.
 func (p *Poller) step(ctx context.Context) error {
 	if err := p.learn(ctx); err != nil {
 		return err
@@ -157,31 +171,57 @@ func (p *Poller) step(ctx context.Context) error {
 		p.refreshQuota(ctx)
 		return nil
 	}
-	live, isLive := p.Live.Live(now, &p.coverage)
-	switch {
-	case isLive && !now.Before(p.liveRest):
-		return p.live(ctx, live)
-	case len(p.unread) > 0:
-		return p.readNext(ctx)
-	case p.job == nil && !now.Before(p.jobRest):
-		if err := p.take(ctx, now); err != nil || p.job != nil {
-			return err
+	changed := p.Backfills.Changed()
+	if !p.Fill && !now.Before(p.liveRest) {
+		if live, ok := p.Live.Live(now, &p.coverage); ok {
+			return p.live(ctx, live)
 		}
 	}
-	if p.job != nil && !now.Before(p.jobRest) {
-		return p.advance(ctx)
+	if len(p.unread) > 0 {
+		return p.readNext(ctx)
+	}
+	if !now.Before(p.jobRest) {
+		if busy, err := p.work(ctx, now); busy || err != nil {
+			return err
+		}
 	}
 	if err := p.flush(ctx); err != nil {
 		return err
 	}
-	until := p.Live.Wake(now, &p.coverage)
-	for _, rest := range []time.Time{p.liveRest, p.jobRest} {
+	p.sleepUntil(ctx, p.wake(now), changed)
+	return nil
+}
+
+// work makes one call, or takes one step towards one, for whatever is most
+// urgent besides live polling; busy is false if there is nothing.
+func (p *Poller) work(ctx context.Context, now time.Time) (busy bool, err error) {
+	for _, kind := range []func(context.Context, time.Time) (bool, error){p.catchUp, p.settle, p.fill} {
+		if busy, err := kind(ctx, now); busy || err != nil {
+			return busy, err
+		}
+	}
+	return false, nil
+}
+
+// replan drops what is under way.
+func (p *Poller) replan() { p.catchup, p.filling, p.checking = nil, nil, nil }
+
+// wake is when there may be something to do again.
+func (p *Poller) wake(now time.Time) time.Time {
+	until := now.Add(24 * time.Hour)
+	if !p.Fill {
+		until = p.Live.Wake(now, &p.coverage)
+	}
+	rests := []time.Time{p.liveRest, p.jobRest, p.settling.wake(now), p.Live.NextStale(now, &p.coverage)}
+	for _, rest := range p.deferred {
+		rests = append(rests, rest)
+	}
+	for _, rest := range rests {
 		if rest.After(now) && rest.Before(until) {
 			until = rest
 		}
 	}
-	p.sleepUntil(ctx, until)
-	return nil
+	return until
 }
 
 // stopped tells a wanted end from a failure.
@@ -259,7 +299,11 @@ func (p *Poller) load(day *journal.Day) {
 	for i, o := range day.Windows {
 		observed[i] = o.Local
 	}
-	p.coverage.Load(p.Live.Zone, day.Day, day.Grid, observed)
+	var compared time.Time
+	if day.Compared != nil {
+		compared = day.Compared.At
+	}
+	p.coverage.Load(p.Live.Zone, day.Day, day.Grid, observed, compared)
 	p.status.observedUpTo(p.Live.Zone, day)
 }
 
@@ -274,7 +318,7 @@ func (p *Poller) live(ctx context.Context, w window.Window) error {
 		return p.failed(ctx, w.Range, err, &p.liveRest)
 	}
 	p.succeeded(w.Range)
-	if err := p.record(ctx, day, schemas.Live, established{w, direct(rows), rows}); err != nil {
+	if _, err := p.record(ctx, day, schemas.Live, established{w, direct(rows), rows}); err != nil {
 		return err
 	}
 	return p.flush(ctx)
@@ -333,8 +377,8 @@ func direct(rows []rawRow) schemas.Method {
 
 // record adds a window to the pending chunk of its day, unless it tells
 // nothing new. day is the journal's record from before the first call that
-// the window rests on.
-func (p *Poller) record(ctx context.Context, day *journal.Day, cause schemas.Cause, w established) error {
+// the window rests on. news is false where nothing was to be added.
+func (p *Poller) record(ctx context.Context, day *journal.Day, cause schemas.Cause, w established) (news bool, err error) {
 	now := p.Clock.Now().UTC().Truncate(time.Microsecond)
 	snapshot := transform.Window(w.rows, transform.Options{Sum: p.Sum})
 	o := journal.Observation{
@@ -344,8 +388,10 @@ func (p *Poller) record(ctx context.Context, day *journal.Day, cause schemas.Cau
 	if known, ok := day.Window(o.Local); ok {
 		o.Revision = known.Revision + 1
 		if known.Digest == o.Digest {
-			p.coverage.Mark(day.Day, o.Local)
-			return nil
+			if !p.coverage.Observed(o.Local) { // recorded by another process
+				p.coverage.Mark(day.Day, o.Local)
+			}
+			return false, nil
 		}
 		if !o.ObservedAt.After(known.ObservedAt) { // the clock went back
 			o.ObservedAt = known.ObservedAt.Add(time.Microsecond)
@@ -353,13 +399,13 @@ func (p *Poller) record(ctx context.Context, day *journal.Day, cause schemas.Cau
 	}
 	p.Metrics.rejected(p.Operation, len(snapshot.Rejects))
 	if err := p.keep(ctx, day, window.Grid(time.Duration(w.window.Seconds())*time.Second), o); err != nil {
-		return err
+		return false, err
 	}
 	p.coverage.Mark(day.Day, o.Local)
 	if p.pending.full(now) {
-		return p.flush(ctx)
+		return true, p.flush(ctx)
 	}
-	return nil
+	return true, nil
 }
 
 // Observe asks for the given windows now, whether or not they are known, and
@@ -380,7 +426,7 @@ func (p *Poller) Observe(ctx context.Context, cause schemas.Cause, windows ...wi
 		if err != nil {
 			return errors.Join(err, p.flush(ctx))
 		}
-		if err := p.record(ctx, day, cause, established{w, direct(rows), rows}); err != nil {
+		if _, err := p.record(ctx, day, cause, established{w, direct(rows), rows}); err != nil {
 			return err
 		}
 		if err := p.flush(ctx); err != nil {
@@ -388,6 +434,16 @@ func (p *Poller) Observe(ctx context.Context, cause schemas.Cause, windows ...wi
 		}
 	}
 	return nil
+}
+
+// Ask gives what the source says of a window now, normalised, and records
+// nothing. It must not run beside Run.
+func (p *Poller) Ask(ctx context.Context, w window.Window) ([]schemas.Row, error) {
+	rows, err := p.fetch(ctx, lease.Live, w)
+	for errors.Is(err, errMoved) {
+		rows, err = p.fetch(ctx, lease.Live, w)
+	}
+	return transform.Window(rows, transform.Options{Sum: p.Sum}).Rows, err
 }
 
 func (p *Poller) key(date window.Date) journal.Key {

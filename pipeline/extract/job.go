@@ -18,17 +18,46 @@ import (
 // job is windows to establish by asking for ranges.
 type job struct {
 	plan.Job
+	kind    lease.Kind
 	descent *descend.Descent
 	days    map[window.Date]*journal.Day // as they were before the first call
+	last    time.Time                    // of the latest answer
 }
 
-// take begins the job that the plan says is next; there may be none.
-func (p *Poller) take(ctx context.Context, now time.Time) error {
-	todo, ok := p.Live.CatchUp(now, &p.coverage, p.putOff(now))
-	if !ok {
-		return nil
+// tooOld is how long a job may rest: answers are subtracted from one another,
+// and should not be hours apart.
+const tooOld = 30 * time.Minute
+
+// catchUp goes on with what is missing of the coverage that is kept up.
+func (p *Poller) catchUp(ctx context.Context, now time.Time) (busy bool, err error) {
+	if p.Fill {
+		return false, nil
 	}
-	j := &job{Job: todo, days: map[window.Date]*journal.Day{}}
+	return p.establish(ctx, now, &p.catchup, lease.Catchup, func() (plan.Job, bool) {
+		return p.Live.CatchUp(now, &p.coverage, p.putOff(now))
+	})
+}
+
+// establish goes on with a job, or begins the one that is planned next.
+func (p *Poller) establish(ctx context.Context, now time.Time, slot **job, kind lease.Kind, next func() (plan.Job, bool)) (busy bool, err error) {
+	if *slot != nil && now.Sub((*slot).last).Abs() > tooOld {
+		*slot = nil
+	}
+	if *slot == nil {
+		todo, ok := next()
+		if !ok {
+			return false, nil
+		}
+		if *slot, err = p.begun(ctx, todo, kind, now); err != nil || *slot == nil {
+			return true, err
+		}
+	}
+	return true, p.advance(ctx, slot)
+}
+
+// begun makes a job. It is nil where the journal knew more than the plan.
+func (p *Poller) begun(ctx context.Context, todo plan.Job, kind lease.Kind, now time.Time) (*job, error) {
+	j := &job{Job: todo, kind: kind, days: map[window.Date]*journal.Day{}, last: now}
 	for _, w := range todo.Windows {
 		date := w.From.Date()
 		if j.days[date] != nil {
@@ -37,19 +66,18 @@ func (p *Poller) take(ctx context.Context, now time.Time) error {
 		known := p.seen[date]
 		day, err := p.before(ctx, date)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if p.seen[date] != known {
-			return nil // another process has recorded something: plan anew
+			return nil, nil // another process has recorded something: plan anew
 		}
 		j.days[date] = day
 	}
 	var err error
 	if j.descent, err = descend.New(todo.Windows, descend.Options{Derive: p.learned.Additive}); err != nil {
-		return wrap("planning what to ask for", err)
+		return nil, wrap("planning what to ask for", err)
 	}
-	p.job = j
-	return nil
+	return j, nil
 }
 
 // putOff tells which windows are not to be asked for at now.
@@ -68,60 +96,74 @@ const deferFor = 10 * time.Minute
 // stuck deals with a range that keeps failing while others are answered, or
 // for very long: it is asked for in parts; a single window is put off, so
 // that it does not keep the rest from being asked for.
-func (p *Poller) stuck(r window.Range) {
+func (p *Poller) stuck(slot **job, r window.Range) {
 	p.failures.forget(r)
 	p.jobRest = time.Time{}
-	if p.job.descent.Failed(r) {
+	if (*slot).descent.Failed(r) {
 		return
 	}
 	p.Log.Error("a window keeps failing; it is put off, and the others go on", "window", r.From.String(), "for", deferFor)
 	p.deferred[r.From] = p.Clock.Now().Add(deferFor)
-	p.job = nil
+	*slot = nil
 }
 
-// appended notes that a chunk of a day was appended after message after: the
-// job's answers may still be recorded, behind it.
-func (j *job) appended(date window.Date, after, seq uint64) {
-	if j == nil || j.days[date] == nil || j.days[date].Seq != after {
-		return
+// appended notes that a chunk of a day was appended after message after: what
+// is under way may still be recorded, behind it.
+func (p *Poller) appended(date window.Date, after, seq uint64) {
+	p.seen[date] = seq
+	var all []map[window.Date]*journal.Day
+	for _, j := range []*job{p.catchup, p.filling} {
+		if j != nil {
+			all = append(all, j.days)
+		}
 	}
-	day := *j.days[date]
-	day.Seq = seq
-	j.days[date] = &day
+	if p.checking != nil {
+		all = append(all, p.checking.days)
+	}
+	for _, days := range all {
+		if days[date] == nil || days[date].Seq != after {
+			continue
+		}
+		day := *days[date]
+		day.Seq = seq
+		days[date] = &day
+	}
 }
 
-// advance makes the job's next call, and records what it established.
-func (p *Poller) advance(ctx context.Context) error {
-	r, ok := p.job.descent.Next()
+// advance makes a job's next call, and records what it established.
+func (p *Poller) advance(ctx context.Context, slot **job) error {
+	j := *slot
+	r, ok := j.descent.Next()
 	if !ok {
-		p.job = nil
+		*slot = nil
 		return p.flush(ctx)
 	}
-	rows, err := p.askRange(ctx, r)
+	rows, err := p.askRange(ctx, j, r)
 	switch {
 	case err == nil:
 	case errors.Is(err, errMoved):
-		p.job = nil // what was planned may have been done
+		p.replan() // what was planned may have been done
 		return nil
-	case tooMuch(err) && p.job.descent.Failed(r):
+	case tooMuch(err) && j.descent.Failed(r):
 		return nil
 	default:
 		if err := p.failed(ctx, r, err, &p.jobRest); err != nil {
 			return err
 		}
-		if p.job != nil && p.failures.stuck(r) {
-			p.stuck(r)
+		if *slot == j && p.failures.stuck(r) {
+			p.stuck(slot, r)
 		}
 		return nil
 	}
 	p.succeeded(r)
-	p.job.descent.Answered(r, prepare(rows))
-	for _, result := range p.job.descent.Take() {
+	j.last = p.Clock.Now()
+	j.descent.Answered(r, prepare(rows))
+	for _, result := range j.descent.Take() {
 		w := established{result.Window, schemas.Method(result.Method), result.Rows}
-		if err := p.record(ctx, p.job.days[result.Window.From.Date()], p.job.Cause, w); err != nil {
+		if _, err := p.record(ctx, j.days[result.Window.From.Date()], j.Cause, w); err != nil {
 			return err
 		}
-		if p.job == nil {
+		if *slot != j {
 			return nil // refused by the journal: planned anew
 		}
 	}
@@ -129,21 +171,21 @@ func (p *Poller) advance(ctx context.Context) error {
 }
 
 // askRange asks for one window, in parts if need be, or for more in one call.
-func (p *Poller) askRange(ctx context.Context, r window.Range) ([]rawRow, error) {
-	kind := lease.Catchup
-	if p.job.Cause == schemas.Backfill {
-		kind = lease.Backfill
+func (p *Poller) askRange(ctx context.Context, j *job, r window.Range) ([]rawRow, error) {
+	if w, ok := j.single(r); ok {
+		return p.fetch(ctx, j.kind, w)
 	}
-	if w, ok := p.job.single(r); ok {
-		return p.fetch(ctx, kind, w)
-	}
-	end := p.job.Windows[0].End
-	for _, w := range p.job.Windows {
-		if w.From < r.To && w.End.After(end) {
+	return p.once(ctx, j.kind, r, lastEnd(j.Windows, r))
+}
+
+// lastEnd is when the windows in r are over.
+func lastEnd(windows []window.Window, r window.Range) (end time.Time) {
+	for _, w := range windows {
+		if w.From >= r.From && w.From < r.To && w.End.After(end) {
 			end = w.End
 		}
 	}
-	return p.once(ctx, kind, r, end)
+	return end
 }
 
 // single finds the window that r is; ok is false if it is more than one.

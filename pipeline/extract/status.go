@@ -18,25 +18,29 @@ type Status struct {
 	Missing    int        `json:"windows_missing"` // due and not observed
 	LastAnswer time.Time  `json:"last_answer,omitzero"`
 	QuotaLeft  *int64     `json:"quota_calls_remaining"` // null: not known
+	QuotaLimit *int64     `json:"quota_calls_a_day"`     // likewise
 	State      string     `json:"state"`                 // "running", or why it waits: quota, bad_token, …
 	Until      *time.Time `json:"waits_until,omitempty"`
 	Error      string     `json:"error,omitempty"`
+	Backfills  []Backfill `json:"backfills"` // active, or ended in the last 7 days
 }
 
 // Status tells how the operation stands.
 func (p *Poller) Status() Status {
 	now := p.Clock.Now()
 	p.status.count(now, func() (int, int) { return p.Live.Counts(now, &p.coverage) })
+	backfills := p.backfills(now)
 	p.status.mu.Lock()
 	defer p.status.mu.Unlock()
 	s := p.status.Status
+	s.Backfills = backfills
 	s.Operation = p.Operation
 	if !s.LastEnd.IsZero() {
 		s.LagSeconds = now.Sub(s.LastEnd).Seconds()
 	}
 	if holder := p.holder.Load(); holder != nil {
 		if state := holder.State(); state.Limit > 0 {
-			s.QuotaLeft = &state.Remaining
+			s.QuotaLeft, s.QuotaLimit = &state.Remaining, &state.Limit
 		}
 	}
 	if s.State == "" {

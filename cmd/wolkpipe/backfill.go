@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+
+	"wolkpipe/cmd/wolkpipe/config"
+	"wolkpipe/pipeline"
+	"wolkpipe/pipeline/backfill"
+	"wolkpipe/pipeline/extract"
+)
+
+// backfillCommand is one call of `wolkpipe backfill`.
+type backfillCommand struct {
+	ask          backfill.Ask
+	cancel       string
+	plan, detach bool
+	json         bool
+
+	cmd    *cobra.Command
+	config *config.Config
+	clock  extract.Clock
+}
+
+// newBackfillCommand makes the command; where no daemon runs, its own work
+// lives by clock.
+func newBackfillCommand(clock extract.Clock) *cobra.Command {
+	b := backfillCommand{clock: clock}
+	cmd := &cobra.Command{
+		Use:   "backfill -c FILE --operation NAME --from DATE --to DATE",
+		Short: "Fill a range of days",
+		Long: "Fill a range of days, both included, in the operation's time zone. A running\n" +
+			"daemon is asked to, beside its live polling, and its progress is followed; an\n" +
+			"interrupt ends the following only. Where none runs, the command does it itself;\n" +
+			"an interrupt then ends the backfill. Asking again goes on where it stopped:\n" +
+			"nothing is asked for twice. It takes fewest calls once `wolkpipe doctor` has\n" +
+			"found that the source's counts add up.",
+		Example: "  wolkpipe backfill -c wolkpipe.yaml --operation ventas --from 2026-01-01 --to 2026-06-30 --plan\n" +
+			"  wolkpipe backfill -c wolkpipe.yaml --operation ventas --from 2026-01-01 --to 2026-06-30\n" +
+			"  wolkpipe backfill -c wolkpipe.yaml --cancel ventas-20260101-20260630",
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			b.cmd = cmd
+			if b.config, err = loadConfig(cmd); err != nil {
+				return err
+			}
+			return b.run(cmd.Context())
+		},
+	}
+	configFlag(cmd)
+	f := cmd.Flags()
+	f.StringVar(&b.ask.Operation, "operation", "", "the operation's name")
+	f.StringVar(&b.ask.From, "from", "", "first `DATE`, 2006-01-02")
+	f.StringVar(&b.ask.To, "to", "", "last `DATE`, included")
+	f.StringVar(&b.ask.Window, "window", "", "length of the windows of days that have none yet (the operation's)")
+	f.BoolVar(&b.plan, "plan", false, "only tell what it would take; asks the source nothing")
+	f.BoolVar(&b.detach, "detach", false, "do not follow the daemon's progress")
+	f.BoolVar(&b.json, "json", false, "with --plan: print JSON")
+	f.StringVar(&b.cancel, "cancel", "", "end the backfill with this `ID`; what it brought stays")
+	return cmd
+}
+
+func (b *backfillCommand) run(ctx context.Context) error {
+	if b.cancel != "" {
+		if b.ask != (backfill.Ask{}) || b.plan || b.detach {
+			return usagef("--cancel goes with no other flag but -c")
+		}
+		return b.end(ctx)
+	}
+	request, err := b.request()
+	if err != nil {
+		return err
+	}
+	if b.plan {
+		return b.forecast(ctx, request)
+	}
+	in, running, err := attach(ctx, b.config, newLogger(b.config))
+	if err != nil {
+		return err
+	}
+	defer func() { in.Close() }()
+	if running {
+		var named pipeline.Named
+		err := control(ctx, in.nats, pipeline.BackfillSubject, b.ask, &named)
+		switch {
+		case err == nil:
+			return b.asked(ctx, in.nats, named.ID)
+		case !errors.Is(err, nats.ErrNoResponders):
+			return err
+		}
+	}
+	in.Close()
+	return b.alone(ctx, request)
+}
+
+// request reads what is asked for, before anything is opened.
+func (b *backfillCommand) request() (r backfill.Request, err error) {
+	for _, flag := range []struct{ name, value string }{{"operation", b.ask.Operation}, {"from", b.ask.From}, {"to", b.ask.To}} {
+		if flag.value == "" {
+			return r, usagef("--%s is missing", flag.name)
+		}
+	}
+	if b.detach && b.plan || b.json && !b.plan {
+		return r, usagef("--detach does not go with --plan, and --json goes with it only")
+	}
+	if err := keepOperation(b.config, b.ask.Operation); err != nil {
+		return r, err
+	}
+	op := b.operation()
+	if r, err = b.ask.Request(backfill.Operation{Name: op.Name, Zone: op.Zone, Grid: op.Grid}, b.clock.Now()); err != nil {
+		err = usagef("%v", err)
+	}
+	return r, err
+}
+
+// operation is the one that is asked for, without its source.
+func (b *backfillCommand) operation() pipeline.Operation { return operationOf(b.config.Operations[0]) }
+
+// asked follows what a daemon was asked to do.
+func (b *backfillCommand) asked(ctx context.Context, nc *nats.Conn, id string) error {
+	out := b.cmd.OutOrStdout()
+	if b.detach {
+		_, err := fmt.Fprintf(out, "The daemon fills %s. See it in `wolkpipe status`; end it with --cancel %s.\n", id, id)
+		return err
+	}
+	_, _ = fmt.Fprintf(b.cmd.ErrOrStderr(), "The daemon fills %s; Ctrl-C ends the following only.\n", id)
+	f := newFollower(b.cmd, id, b.ask.Operation)
+	err := f.follow(ctx, func(ctx context.Context) (s pipeline.Status, err error) {
+		err = control(ctx, nc, pipeline.StatusSubject, nil, &s)
+		return s, err
+	})
+	if ctx.Err() != nil {
+		_, _ = fmt.Fprintf(b.cmd.ErrOrStderr(), "The daemon goes on with it. The same command follows it again; --cancel %s ends it.\n", id)
+		return errInterrupted
+	}
+	return err
+}
+
+// alone does the work in this process.
+func (b *backfillCommand) alone(ctx context.Context, request backfill.Request) error {
+	if b.detach {
+		return usagef("--detach needs a running daemon: start `wolkpipe run`")
+	}
+	if err := b.config.CheckReferences(os.LookupEnv); err != nil {
+		return err
+	}
+	log := newLogger(b.config)
+	in, err := install(ctx, b.config, installed{clock: b.clock, log: log, fill: true})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if _, err := in.pipeline.Backfill(ctx, b.ask); err != nil {
+		return err
+	}
+	id := request.ID()
+	_, _ = fmt.Fprintf(b.cmd.ErrOrStderr(), "No daemon runs: filling %s here.\n", id)
+	f := newFollower(b.cmd, id, request.Operation)
+	f.stops = true
+	f.taken = in.pipeline.Taken
+	err = alongside(ctx, in.pipeline.Run, func(ctx context.Context) error {
+		return f.follow(ctx, func(ctx context.Context) (pipeline.Status, error) { return in.pipeline.Status(ctx), nil })
+	})
+	if ctx.Err() == nil {
+		return err
+	}
+	// A daemon that starts later would go on with it, though it was ended here.
+	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), answerLimit)
+	defer stop()
+	if err := in.pipeline.Cancel(ending, id); err != nil && !errors.As(err, new(*pipeline.AskError)) {
+		return err
+	}
+	_, _ = fmt.Fprintln(b.cmd.ErrOrStderr(), "Ended. What was filled stays; the same command goes on with the rest.")
+	return errInterrupted
+}
+
+// end cancels a backfill.
+func (b *backfillCommand) end(ctx context.Context) error {
+	in, _, err := attach(ctx, b.config, newLogger(b.config))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	err = control(ctx, in.nats, pipeline.CancelSubject, pipeline.Named{ID: b.cancel}, &pipeline.Named{})
+	if errors.Is(err, nats.ErrNoResponders) {
+		err = b.endStored(ctx, in)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(b.cmd.OutOrStdout(), "Ended %s. What was filled stays.\n", b.cancel)
+	return err
+}
+
+// endStored cancels where no daemon runs.
+func (b *backfillCommand) endStored(ctx context.Context, in *installation) error {
+	replicas, err := in.stateReplicas(ctx)
+	if err != nil {
+		return err
+	}
+	if replicas == 0 {
+		return fmt.Errorf("%w: %q", backfill.ErrUnknown, b.cancel)
+	}
+	kv, err := in.state(ctx)
+	if err != nil {
+		return err
+	}
+	book, err := backfill.Open(ctx, kv)
+	if err != nil {
+		return err
+	}
+	defer book.Close()
+	if err := book.End(ctx, b.cancel, backfill.Cancelled, b.clock.Now().UTC()); err != nil {
+		return fmt.Errorf("%w: %q", err, b.cancel)
+	}
+	return nil
+}
