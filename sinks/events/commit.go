@@ -62,25 +62,25 @@ type commit struct {
 }
 
 func (c *commit) run() error {
-	var newest time.Time
-	for i := range c.offered.Windows {
-		w := &c.offered.Windows[i]
-		if w.ObservedAt.After(newest) {
-			newest = w.ObservedAt
-		}
-		old := c.state.windows[w.Local]
-		c.stale = c.stale || old != nil && old.observedAt.After(w.ObservedAt)
-	}
-	for i := range c.offered.Windows {
+	newest := newestOf(c.offered)
+	windows := make([]*schemas.Window, len(c.offered.Windows))
+	for i := range windows {
 		w, err := ordered(&c.offered.Windows[i])
 		if err != nil {
 			return err
 		}
 		old := c.state.windows[w.Local]
+		windows[i] = c.sink.lift(w, old)
+		// Told again by a repair, a window has a later time and says the same:
+		// nobody knows better.
+		c.stale = c.stale || old != nil && old.observedAt.After(windows[i].ObservedAt) && !old.says(w)
+	}
+	for _, w := range windows {
+		old := c.state.windows[w.Local]
 		if old != nil && (old.observedAt.After(w.ObservedAt) || old.same(w)) {
 			continue
 		}
-		err = c.enc.tell(c.offered.Key, old, w, c.sink.limits, func(next *change) error { return c.add(next, newest) })
+		err := c.enc.tell(c.offered.Key, old, w, c.sink.limits, func(next *change) error { return c.add(next, newest) })
 		if err != nil {
 			return err
 		}
@@ -130,6 +130,9 @@ func (c *commit) finish(newest time.Time) error {
 		if day.seq, err = c.sink.publish(c.ctx, []*message.Message{m}); err != nil {
 			return err
 		}
+		if err := c.stored(day.seq, c.day.seq); err != nil {
+			return err
+		}
 		c.day = day
 		c.change.Writes++
 		return c.unmoved(schemas.WindowSubject(key.Operation, key.Day), c.state.seq)
@@ -137,16 +140,16 @@ func (c *commit) finish(newest time.Time) error {
 	return nil
 }
 
-// stored makes sure that a message published alone is the one at seq. Where
-// another worker has just told the same, a cluster answers with the sequence
-// of that other message, before it looks at the guard: what else was told in
-// between is then missing here.
-func (c *commit) stored(seq uint64) error {
+// stored makes sure that a message published alone upon a guard is the one at
+// seq. Where another worker has just told the same, a cluster answers with the
+// sequence of that other message, before it looks at the guard: what else was
+// told in between is then missing here, and that message may be deleted.
+func (c *commit) stored(seq, guard uint64) error {
 	m, err := c.sink.at(c.ctx, seq)
 	if err != nil {
 		return err
 	}
-	if m == nil || m.guard != strconv.FormatUint(c.state.seq, 10) {
+	if m == nil || m.guard != strconv.FormatUint(guard, 10) {
 		return fmt.Errorf("%w: message %d was there before", sinks.ErrConflict, seq)
 	}
 	return nil
@@ -205,7 +208,7 @@ func (c *commit) flush(target schemas.State, newest time.Time) error {
 		return err
 	}
 	if len(batch) == 1 {
-		if err := c.stored(seq); err != nil {
+		if err := c.stored(seq, c.state.seq); err != nil {
 			return err
 		}
 	}

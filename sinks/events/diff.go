@@ -20,8 +20,9 @@ type moved struct {
 	fromNew, fromOld int
 }
 
-// compare finds the rows whose count differs; both sides are sorted.
-func compare(old, now []schemas.Row) []moved {
+// compare finds the rows whose count differs, and those that are to be told
+// again although it does not; both sides are sorted.
+func compare(old, now []schemas.Row, again map[sinks.RowKey]bool) []moved {
 	var diff []moved
 	i, j := 0, 0
 	for i < len(old) || j < len(now) {
@@ -46,7 +47,7 @@ func compare(old, now []schemas.Row) []moved {
 			diff = append(diff, moved{now[j-1], 0, j, i})
 		default:
 			i, j = i+1, j+1
-			if old[i-1].Interactions != now[j-1].Interactions {
+			if old[i-1].Interactions != now[j-1].Interactions || again[sinks.RowKey{Agent: now[j-1].Agent, Code: now[j-1].Code}] {
 				diff = append(diff, moved{now[j-1], old[i-1].Interactions, j, i})
 			}
 		}
@@ -56,7 +57,12 @@ func compare(old, now []schemas.Row) []moved {
 
 // same reports whether what is told of a window is all that w says.
 func (t *told) same(w *schemas.Window) bool {
-	return t.observedAt.Equal(w.ObservedAt) && t.method == w.Method &&
+	return t.observedAt.Equal(w.ObservedAt) && t.says(w)
+}
+
+// says is same but for when the window was observed.
+func (t *told) says(w *schemas.Window) bool {
+	return t.method == w.Method &&
 		t.rejected == int64(len(w.Rejects)) && t.dropped == w.Dropped &&
 		slices.EqualFunc(t.rows, w.Rows, func(a, b schemas.Row) bool {
 			return a.Agent == b.Agent && a.Code == b.Code && a.Interactions == b.Interactions &&
@@ -79,13 +85,15 @@ type change struct {
 // tell yields the changes that bring a window from old, nil for never told,
 // to w, whose rows are sorted. Several are needed when its rows do not fit one batch.
 func (e *encoder) tell(key sinks.Key, old *told, w *schemas.Window, limits limits, yield func(*change) error) error {
-	var oldRows []schemas.Row
-	revision := w.Revision
-	if old != nil {
-		oldRows = old.rows
-		revision = max(w.Revision, old.revision+1)
+	if old == nil {
+		return e.tellDiff(key, nil, w, compare(nil, w.Rows, nil), w.Revision, limits, yield)
 	}
-	diff := compare(oldRows, w.Rows)
+	return e.tellDiff(key, old.rows, w, compare(old.rows, w.Rows, nil), max(w.Revision, old.revision+1), limits, yield)
+}
+
+// tellDiff yields the changes, from a revision on, that tell diff and bring a
+// window from old rows to w.
+func (e *encoder) tellDiff(key sinks.Key, oldRows []schemas.Row, w *schemas.Window, diff []moved, revision int64, limits limits, yield func(*change) error) error {
 	for {
 		// One message is left for a day event.
 		n := min(len(diff), limits.messages-2)
@@ -134,9 +142,11 @@ func (e *encoder) windowAfter(key sinks.Key, old []schemas.Row, w *schemas.Windo
 	if !last {
 		at := diff[len(diff)-1]
 		rows = slices.Concat(w.Rows[:at.fromNew], old[at.fromOld:])
+		// Of old rows there are some of no count where a stream is mended.
+		rows = slices.DeleteFunc(rows, func(r schemas.Row) bool { return r.Interactions == 0 })
 	}
 	after := &told{
-		revision: revision, observedAt: w.ObservedAt, method: w.Method,
+		start: w.Start, end: w.End, revision: revision, observedAt: w.ObservedAt, method: w.Method,
 		rejected: int64(len(w.Rejects)), dropped: w.Dropped,
 		interactions: total(rows), rows: rows,
 	}

@@ -21,6 +21,11 @@
 // is conditional on the last day event. What a commit read but could not make
 // itself conditional on, it reads once more when it is done.
 //
+// What the sink believes is not what consumers add up once messages are lost:
+// it never sees that a row event is gone. [Sink.Audit] reads every row event
+// as consumers do, and what it found can be mended, by further events under the
+// same guard.
+//
 // Reads go to the stream's leader. Back-off and retries are left to the
 // caller; connection, stream and publisher too.
 package events

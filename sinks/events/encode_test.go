@@ -147,7 +147,7 @@ func TestCompare(t *testing.T) {
 	row := func(agent string, n int64) schemas.Row { return schemas.Row{Agent: agent, Code: "1", Interactions: n} }
 	old := []schemas.Row{row("a", 1), row("b", 2), row("d", 4), row("f", 6)}
 	now := []schemas.Row{row("b", 2), row("c", 3), row("d", 5), row("g", 7)}
-	got := compare(old, now)
+	got := compare(old, now, nil)
 	want := []moved{
 		{row("a", 0), 1, 0, 1},
 		{row("c", 3), 0, 2, 2},

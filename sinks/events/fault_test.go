@@ -40,9 +40,10 @@ func tamper(s *Sink, around func(publish func() (uint64, error), messages []*mes
 // it was told before the call.
 func awaitForgotten(t *testing.T, js jetstream.JetStream) {
 	t.Helper()
+	id := nats.NewInbox() // another than that of an earlier call
 	probe := func() *jetstream.PubAck {
 		m := nats.NewMsg("chat7.events.probe.day.20260101")
-		m.Header.Set(jetstream.MsgIDHeader, "probe "+t.Name())
+		m.Header.Set(jetstream.MsgIDHeader, id)
 		ack, err := js.PublishMsg(t.Context(), m)
 		if err != nil {
 			t.Fatal(err)

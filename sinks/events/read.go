@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks/pubsub"
@@ -18,6 +19,7 @@ type rawMessage struct {
 	seq     uint64
 	id      string // its Nats-Msg-Id
 	guard   string // the last sequence that it was published upon, "" for any
+	open    bool   // it is one of a batch, and not the last
 	data    []byte
 }
 
@@ -78,6 +80,7 @@ func (r reader) get(ctx context.Context, request map[string]any) (*rawMessage, e
 			return nil, fmt.Errorf("reading the headers of message %d of stream %s: %w", m.seq, schemas.EventsStream, err)
 		}
 		m.id, m.guard = header.Get(jetstream.MsgIDHeader), header.Get(jetstream.ExpectedLastSubjSeqHeader)
+		m.open = header.Get(jetstreamext.BatchIDHeader) != "" && header.Get(jetstreamext.BatchCommitHeader) == ""
 	}
 	return m, nil
 }

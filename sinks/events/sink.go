@@ -20,13 +20,18 @@ type Options struct {
 	JetStream jetstream.JetStream // of the account that has CHAT7_EVENTS
 	Publisher Publisher           // nil: one of the sink's own, on JetStream
 	RowTTL    time.Duration       // after which row events expire; 0: never. Other events never do
+
+	// Now tells the time, so that an observation told from the future, which
+	// somebody made up, does not keep later ones out for ever. Nil: it does.
+	Now func() time.Time
 }
 
 // Sink tells days to CHAT7_EVENTS. It is safe for concurrent use.
 type Sink struct {
 	reader
 	publisher Publisher
-	rowTTL    string // "" for none
+	rowTTL    string           // "" for none
+	now       func() time.Time // nil for none
 	limits    limits
 	days      *cache
 	encoders  sync.Pool // of *encoder
@@ -54,7 +59,7 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	if err := check(ctx, o); err != nil {
 		return nil, err
 	}
-	s := &Sink{reader: reader{o.JetStream}, publisher: o.Publisher, limits: defaultLimits, days: newCache(cacheWeight)}
+	s := &Sink{reader: reader{o.JetStream}, publisher: o.Publisher, now: o.Now, limits: defaultLimits, days: newCache(cacheWeight)}
 	if s.publisher == nil {
 		s.publisher = pubsub.NewPublisher(o.JetStream, pubsub.PublisherOptions{})
 	}
@@ -102,27 +107,37 @@ var operationName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 
 // Load implements [sinks.Sink]. What it gives is not for concurrent use.
 func (s *Sink) Load(ctx context.Context, key sinks.Key) (sinks.Held, error) {
-	if !operationName.MatchString(key.Operation) {
-		return nil, fmt.Errorf("operation %q is not a name of the form [a-z][a-z0-9_-]{0,62}", key.Operation)
-	}
-	if _, err := time.Parse(time.DateOnly, key.Day); err != nil {
-		return nil, fmt.Errorf("day %q is not of the form 2006-01-02", key.Day)
+	if err := checkKey(key); err != nil {
+		return nil, err
 	}
 	state, err := s.load(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	h := &held{sink: s, key: key, state: state}
-	m, err := s.last(ctx, schemas.DaySubject(key.Operation, key.Day))
+	day, err := s.loadDay(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	if m != nil {
-		if h.day, err = decodeDay(m); err != nil {
-			return nil, err
-		}
+	return &held{sink: s, key: key, state: state, day: day}, nil
+}
+
+func checkKey(key sinks.Key) error {
+	if !operationName.MatchString(key.Operation) {
+		return fmt.Errorf("operation %q is not a name of the form [a-z][a-z0-9_-]{0,62}", key.Operation)
 	}
-	return h, nil
+	if _, err := time.Parse(time.DateOnly, key.Day); err != nil {
+		return fmt.Errorf("day %q is not of the form 2006-01-02", key.Day)
+	}
+	return nil
+}
+
+// loadDay gives what is told of a day besides its windows.
+func (s *Sink) loadDay(ctx context.Context, key sinks.Key) (dayTold, error) {
+	m, err := s.last(ctx, schemas.DaySubject(key.Operation, key.Day))
+	if m == nil || err != nil {
+		return dayTold{}, err
+	}
+	return decodeDay(m)
 }
 
 // load gives the state of a day's windows, from the cache as far as that is

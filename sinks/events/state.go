@@ -13,6 +13,7 @@ import (
 
 // told is what the stream says of a window. It is not changed once made.
 type told struct {
+	start, end   time.Time
 	revision     int64
 	observedAt   time.Time
 	method       schemas.Method
@@ -103,7 +104,7 @@ func (f *folder) add(m *rawMessage) error {
 	f.parts, f.next = nil, 0
 	slices.SortFunc(rows, schemas.Row.Compare)
 	f.state.put(d.WindowLocal, &told{
-		revision: d.Revision, observedAt: d.ObservedAt, method: d.Method,
+		start: d.WindowStart, end: d.WindowEnd, revision: d.Revision, observedAt: d.ObservedAt, method: d.Method,
 		rejected: d.RejectedRows, dropped: d.DroppedRows,
 		interactions: total(rows), rows: rows,
 	})

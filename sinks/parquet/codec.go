@@ -13,13 +13,13 @@ import (
 )
 
 // codec turns records into an object and back.
-type codec[R record[R]] struct {
+type codec[R sortable[R]] struct {
 	schema  *parquet.Schema
 	options []parquet.WriterOption
 	columns []column[R]
 }
 
-func newCodec[R record[R]](all []column[R], sorted ...string) *codec[R] {
+func newCodec[R sortable[R]](all []column[R], sorted ...string) *codec[R] {
 	schema := parquet.SchemaOf(*new(R))
 	columns := make([]parquet.SortingColumn, len(sorted))
 	for i, name := range sorted {

@@ -71,7 +71,7 @@ func (h *held) Commit(ctx context.Context, day *sinks.Day) (sinks.Change, error)
 	return change, nil
 }
 
-func put[R record[R]](ctx context.Context, st store, c *codec[R], o object[R], records []R) error {
+func put[R sortable[R]](ctx context.Context, st store, c *codec[R], o object[R], records []R) error {
 	data, err := c.encode(records)
 	if err == nil {
 		err = st.put(ctx, o.name, data, o.guard)

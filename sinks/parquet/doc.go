@@ -13,6 +13,11 @@
 // rows has no rows object; a day whose rows have all vanished keeps one of zero
 // rows, so that a reader can tell it from a day that is still being written.
 //
+// An operation's activity codes ([CodeRecord]) are one object more, which
+// [Sink.PutCodes] writes and no commit touches:
+//
+//	<prefix>activity_codes/operation=<operation>/activity_codes.parquet
+//
 // # What a commit does
 //
 // It compares the day that it is given with the two objects, window by window,
@@ -33,6 +38,14 @@
 // [sinks.ErrConflict] and begins anew. The condition is the object's ETag on S3
 // and Azure, its generation on GCS, and a hash of its content, under a lock,
 // in a folder.
+//
+// # What a commit does not see
+//
+// A row or a line of coverage with a later observation than the journal's is
+// taken for one, whoever wrote it, and rows of a window that the day does not
+// tell stay. [Sink.Audit] finds both, and other objects in the folder of a day;
+// mending replaces the former, and moves the latter to the folder set_aside
+// beside the datasets.
 //
 // # What it promises of files
 //

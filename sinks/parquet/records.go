@@ -84,8 +84,11 @@ func (r WindowRecord) compare(o WindowRecord) int { return cmp.Compare(r.WindowL
 
 // record is what a commit needs to know of either kind.
 type record[R any] interface {
+	sortable[R]
 	local() WallClock
 	observed() Instant
 	same(R) bool
-	compare(R) int
 }
+
+// sortable is what an object needs to know of its records.
+type sortable[R any] interface{ compare(R) int }

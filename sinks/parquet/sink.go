@@ -45,6 +45,14 @@ func (s *Sink) Close() error { return s.store.close() }
 // Load reads the two objects of a day. An object with columns that this
 // version does not know is a [sinks.Error].
 func (s *Sink) Load(ctx context.Context, key sinks.Key) (sinks.Held, error) {
+	h, err := s.load(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func (s *Sink) load(ctx context.Context, key sinks.Key) (*held, error) {
 	rows, coverage, err := names(key)
 	if err != nil {
 		return nil, err
@@ -67,7 +75,7 @@ type object[R any] struct {
 	damage  error // why it could not be read; it then has no records
 }
 
-func load[R record[R]](ctx context.Context, st store, c *codec[R], name string) (object[R], error) {
+func load[R sortable[R]](ctx context.Context, st store, c *codec[R], name string) (object[R], error) {
 	data, guard, err := st.get(ctx, name)
 	if err != nil {
 		return object[R]{}, fmt.Errorf("reading %s: %w", name, err)
@@ -108,7 +116,7 @@ func (s *Sink) Coverage(ctx context.Context, key sinks.Key) ([]WindowRecord, err
 	return read(ctx, s.store, windowCodec, name)
 }
 
-func read[R record[R]](ctx context.Context, st store, c *codec[R], name string) ([]R, error) {
+func read[R sortable[R]](ctx context.Context, st store, c *codec[R], name string) ([]R, error) {
 	data, guard, err := st.get(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)

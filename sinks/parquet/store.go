@@ -21,6 +21,15 @@ type store interface {
 	// not changed, and may be read after a cancelled put returned.
 	put(ctx context.Context, name string, data []byte, guard string) error
 
+	// list gives the names of the objects in a folder and below it, sorted;
+	// what a writer has under way is none.
+	list(ctx context.Context, folder string) ([]string, error)
+
+	// move gives an object another name, at which nothing of worth stands.
+	// One that is not there is no error. After an error it may stand at
+	// either name, or both, whole.
+	move(ctx context.Context, from, to string) error
+
 	close() error
 }
 
