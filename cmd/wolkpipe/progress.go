@@ -15,9 +15,12 @@ type progress struct {
 	begun    time.Time
 	from     int
 	last     time.Time
+	unit     string // of what is counted
 }
 
-func newProgress(w io.Writer) *progress { return &progress{w: w, terminal: isTerminal(w)} }
+func newProgress(w io.Writer) *progress {
+	return &progress{w: w, terminal: isTerminal(w), unit: "windows"}
+}
 
 // Plain lines come this often, and a terminal's that often.
 const (
@@ -25,7 +28,7 @@ const (
 	terminalEvery = 100 * time.Millisecond
 )
 
-// show tells that so many of total windows are done, and how many of them
+// show tells that so many of total are done, and how many windows
 // the sinks have still to take.
 func (p *progress) show(what string, done, total, backlog int) {
 	if total == 0 {
@@ -44,7 +47,7 @@ func (p *progress) show(what string, done, total, backlog int) {
 		p.what, p.begun, p.from = what, now, done
 	}
 	p.last = now
-	line := fmt.Sprintf("%s: %d/%d windows", what, done, total)
+	line := fmt.Sprintf("%s: %d/%d %s", what, done, total, p.unit)
 	if rate := float64(done-p.from) / now.Sub(p.begun).Seconds(); now.Sub(p.begun) > time.Second && rate > 0 {
 		left := time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second)
 		line += fmt.Sprintf(", %.0f/s, %s left", rate, left)

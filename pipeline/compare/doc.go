@@ -32,10 +32,10 @@
 // A stretch that disagrees is asked for in parts from the front, whole days
 // while it has several, then windows: half of what is left, or, where about
 // half of it must have changed by the size of the disagreement, one by one,
-// and more again after parts that agree. (For changes spread evenly, halves
-// down to that point take at most two calls in a hundred more than the best
-// that dynamic programming finds.) A part that disagrees is narrowed before
-// what follows it is asked for. The whole answer less what its parts are now
+// and more again after parts that agree. (For changes spread evenly over 64
+// windows, halves down to that point take at most two calls in a hundred more
+// than the best that dynamic programming finds.) A part that disagrees is
+// narrowed before what follows it is asked for. The whole answer less what its parts are now
 // known to hold then says of the rest either that it agrees, or that it must
 // be narrowed, without its being asked. Where that cannot be worked out, as it
 // would be negative or a key is unsure, the rest is asked for as a whole. An
@@ -83,7 +83,8 @@
 //
 // Changes of one key that cancel out within a range: a closing that moved
 // from one window to another, one that was deleted where another came in. The
-// shorter the range, the fewer there are: [Options.Cut] makes them so. Rows where none are known, behind an
-// answer that is falsely empty, unless an answer over it says otherwise. And
-// what changed after it was asked for. All are for a later comparison.
+// shorter the range, the fewer there are: [Options.Cut] makes them so. Rows
+// where none are known, behind an answer that is falsely empty, unless an
+// answer over it says otherwise. And what changed after it was asked for. All
+// are for a later comparison.
 package compare

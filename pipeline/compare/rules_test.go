@@ -70,6 +70,8 @@ func TestDivided(t *testing.T) {
 			additive, "0-10 11", 3},
 		"with a count that nobody can mean": {quarters(t, monday, 3).both(func(all []held) { all[6].counts[keys[0]] = 1 << 60 }),
 			additive, "0-5 6 7-11", 3},
+		"with one below nothing": {quarters(t, monday, 3).both(func(all []held) { all[6].counts[keys[0]] = -1 }),
+			additive, "0-5 6 7-11", 3},
 		"unsure windows next to each other": {quarters(t, monday, 3).both(func(all []held) { all[4].junk[keys[1]], all[5].blind, all[7].blind = true, true, true }),
 			additive, "0-3 4 5 6 7 8-11", 3},
 		"one over the limit: its day apart, without its keys": {quarters(t, monday, 4).both(func(all []held) { all[1].blind, all[5].junk[keys[0]] = true, true }),
@@ -80,6 +82,9 @@ func TestDivided(t *testing.T) {
 			all[0].blind, all[1].blind, all[2].junk[keys[0]], all[3].blind = true, true, true, true
 		}),
 			Options{Additive: true, DirectLimit: 1}, "0", 0},
+		"cut, within a day and between two": {quarters(t, monday, 3), Options{Additive: true, Cut: func(w window.Window) bool {
+			return w.From == monday.Start()+12*60*60 || w.From == (monday+1).End()
+		}}, "0-1 2-7 8-11", 3},
 		"a source that does not add up": {quarters(t, monday, 2), Options{}, "0 1 2 3 4 5 6 7", 2},
 		"of that, no more than so many": {quarters(t, monday, 2), Options{DirectLimit: 5}, "0 1 2 3 4", 1},
 	} {

@@ -81,6 +81,13 @@ type check struct {
 	last       time.Time // of the latest answer
 }
 
+func newCheck(now time.Time) *check {
+	return &check{
+		rows: map[window.Local]bool{}, days: map[window.Date]*journal.Day{}, doubted: map[window.Date]bool{},
+		begun: now, last: now,
+	}
+}
+
 // settle goes on with a comparison, or begins the one that is due first.
 func (p *Poller) settle(ctx context.Context, now time.Time) (busy bool, err error) {
 	if c := p.checking; c != nil && now.Sub(c.last).Abs() > tooOld {
@@ -165,10 +172,7 @@ func (p *Poller) unsettled(now time.Time, from, to window.Date) int {
 // check begins the comparison of days. It is nil where the journal knew more
 // than the plan.
 func (p *Poller) check(ctx context.Context, dates []window.Date, now time.Time) (*check, error) {
-	c := &check{
-		rows: map[window.Local]bool{}, days: map[window.Date]*journal.Day{}, doubted: map[window.Date]bool{},
-		begun: now, last: now,
-	}
+	c := newCheck(now)
 	if err := p.flush(ctx); err != nil {
 		return nil, err
 	}
@@ -338,14 +342,12 @@ func (p *Poller) tooEmpty(c *check, r window.Range, rows []rawRow) bool {
 		delete(p.settling.empty, r)
 		return false
 	}
-	windows, known := 0, false
 	for _, w := range c.windows {
-		if w.From >= r.From && w.To <= r.To {
-			windows++
-			known = known || c.rows[w.From]
+		if w.Range == r {
+			return false // the caller doubts it
 		}
 	}
-	return windows > 1 && known && p.doubts(c, r)
+	return p.doubts(c, r)
 }
 
 // doubts reports whether "nothing" for a range is not believed yet, and
@@ -356,11 +358,7 @@ func (p *Poller) doubts(c *check, r window.Range) bool {
 	if before && now.Sub(first) >= emptyAgain {
 		return false
 	}
-	known := false
-	for from, rows := range c.rows {
-		known = known || rows && from >= r.From && from < r.To
-	}
-	if !known {
+	if !c.hasRows(r) {
 		return false
 	}
 	if !before {
