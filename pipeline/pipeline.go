@@ -131,7 +131,7 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 	}
 	source := newSource(p.journal, o.AgentKey)
 	for _, s := range o.Sinks {
-		p.workers = append(p.workers, newWorker(s.Name, s, source, o.Log))
+		p.workers = append(p.workers, newWorker(s.Name, s.Sink, source, o.Log))
 	}
 	p.register()
 	return p, nil
@@ -305,6 +305,9 @@ func (p *Pipeline) drain(ctx context.Context) {
 		}
 	}
 }
+
+// LetGo gives up the leases of a pipeline that was not run.
+func (p *Pipeline) LetGo(ctx context.Context) error { return p.leases.Close(ctx) }
 
 // Taken reports whether the sinks have taken all that the journal has told them.
 // One that fails is not waited for: see Status.

@@ -41,7 +41,7 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 	}
-	root.AddCommand(newDemoCommand(), newRunCommand(extract.System{}), newBackfillCommand(extract.System{}), newStatusCommand(), newTailCommand(), newDoctorCommand(), newSimCommand(), newCheckCommand(), newVersionCommand())
+	root.AddCommand(newDemoCommand(), newRunCommand(extract.System{}), newBackfillCommand(extract.System{}), newVerifyCommand(), newResyncCommand(), newStatusCommand(), newTailCommand(), newDoctorCommand(), newSimCommand(), newCheckCommand(), newVersionCommand())
 	return root
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
@@ -70,26 +71,39 @@ func install(ctx context.Context, c *config.Config, choice installed) (in *insta
 	if err != nil {
 		return in, err
 	}
+	return in, in.assemble(ctx, owner, choice)
+}
+
+// assemble makes the pipeline on the NATS that is connected. owner is the
+// identity under which tokens are leased.
+func (in *installation) assemble(ctx context.Context, owner string, choice installed) error {
+	c := in.config
 	if err := broker.EnsureStreams(ctx, in.js, broker.Streams{Replicas: c.NATS.Replicas}); err != nil {
-		return in, err
+		return err
 	}
 	o := pipeline.Options{
-		Version: version(), NATS: in.nats, Owner: owner, Replicas: c.NATS.Replicas, Clock: choice.clock, Registerer: in.metrics, Log: log,
+		Version: version(), NATS: in.nats, Owner: owner, Replicas: c.NATS.Replicas, Clock: choice.clock, Registerer: in.metrics, Log: in.log,
 		Fill: choice.fill,
 	}
+	var err error
 	if o.AgentKey, err = in.agentKey(ctx); err != nil {
-		return in, err
+		return err
 	}
 	if o.Operations, err = in.operations(ctx); err != nil {
-		return in, err
+		return err
 	}
-	if o.Sinks, err = in.sinks(ctx); err != nil {
-		return in, err
+	if o.Sinks, err = in.sinks(ctx, choice.clock); err != nil {
+		return err
 	}
-	if in.pipeline, err = pipeline.New(ctx, o); err != nil {
-		return in, err
-	}
-	return in, nil
+	in.pipeline, err = pipeline.New(ctx, o)
+	return err
+}
+
+// beside makes the pipeline of a command that works beside a daemon, or where
+// none runs.
+func (in *installation) beside(ctx context.Context) error {
+	in.lakes, in.metrics = map[string]*parquet.Sink{}, prometheus.NewRegistry()
+	return in.assemble(ctx, "command-"+rand.Text(), installed{clock: extract.System{}, log: in.log, fill: true})
 }
 
 // connect reaches NATS: the configured one, or an embedded server that it
@@ -167,11 +181,11 @@ func operationOf(op config.Operation) pipeline.Operation {
 	return out
 }
 
-func (in *installation) sinks(ctx context.Context) (all []pipeline.Sink, err error) {
+func (in *installation) sinks(ctx context.Context, clock extract.Clock) (all []pipeline.Sink, err error) {
 	for _, s := range in.config.Sinks {
 		switch s.Kind {
 		case config.EventsSink:
-			sink, err := events.Open(ctx, events.Options{JetStream: in.js, RowTTL: s.RowTTL})
+			sink, err := events.Open(ctx, events.Options{JetStream: in.js, RowTTL: s.RowTTL, Now: clock.Now})
 			if err != nil {
 				return nil, fmt.Errorf("sink %s: %w", s.Name, err)
 			}

@@ -24,8 +24,10 @@ import (
 	"time"
 
 	"wolkpipe/pipeline/chat7"
+	"wolkpipe/pipeline/codes"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/lease"
+	"wolkpipe/pipeline/notice"
 	"wolkpipe/pipeline/plan"
 	"wolkpipe/pipeline/transform"
 	"wolkpipe/pipeline/window"
@@ -39,7 +41,7 @@ type Clock interface {
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-// Options of a Poller; all are needed.
+// Options of a Poller; all are needed but those that may be nil.
 type Options struct {
 	Operation string
 	Live      plan.Live
@@ -49,6 +51,8 @@ type Options struct {
 	Learned   func(context.Context) (Learned, error) // what trying the source has shown; may be nil
 	Backfills Backfills                              // what was asked for; nil: nothing
 	Fill      bool                                   // only backfills are wanted: no live polling, no catching up
+	Codes     *codes.Book                            // activity codes; nil: they are not asked for
+	Notices   *notice.Book                           // may be nil
 	Journal   *journal.Journal
 	Leases    *lease.Leases
 	Clock     Clock
@@ -85,6 +89,8 @@ type Poller struct {
 	catchup, filling *job   // under way, nil for none
 	checking         *check // likewise
 	settling         settling
+	coding           coding
+	watching         watching
 
 	liveRest, jobRest time.Time // until then no such call is made
 	failures          failures
@@ -127,12 +133,18 @@ func (p *Poller) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	first := p.looked.IsZero()
 	p.looked = now
 	if learned == p.learned {
 		return nil
 	}
-	p.Log.Info("the source has been tried", "date_end_exclusive", learned.Exclusive, "counts_add_up", learned.Additive)
+	level := slog.LevelInfo
+	if first { // at the start, it is known
+		level = slog.LevelDebug
+	}
+	p.Log.Log(ctx, level, "doctor has found out how to ask the source", "date_end_exclusive", learned.Exclusive, "counts_add_up", learned.Additive)
 	p.learned = learned
+	p.examined(ctx)
 	p.replan()
 	return p.connect()
 }
@@ -167,6 +179,7 @@ func (p *Poller) step(ctx context.Context) error {
 		return err
 	}
 	now := p.Clock.Now()
+	p.inspect(ctx, now)
 	if p.Quota == 0 && now.Sub(p.asked) >= quotaAge && !now.Before(p.liveRest) {
 		p.refreshQuota(ctx)
 		return nil
@@ -195,7 +208,7 @@ func (p *Poller) step(ctx context.Context) error {
 // work makes one call, or takes one step towards one, for whatever is most
 // urgent besides live polling; busy is false if there is nothing.
 func (p *Poller) work(ctx context.Context, now time.Time) (busy bool, err error) {
-	for _, kind := range []func(context.Context, time.Time) (bool, error){p.catchUp, p.settle, p.fill} {
+	for _, kind := range []func(context.Context, time.Time) (bool, error){p.askCodes, p.catchUp, p.settle, p.fill} {
 		if busy, err := kind(ctx, now); busy || err != nil {
 			return busy, err
 		}
@@ -215,6 +228,9 @@ func (p *Poller) wake(now time.Time) time.Time {
 	rests := []time.Time{p.liveRest, p.jobRest, p.settling.wake(now), p.Live.NextStale(now, &p.coverage)}
 	for _, rest := range p.deferred {
 		rests = append(rests, rest)
+	}
+	if due, ok := p.codesDue(); ok {
+		rests = append(rests, due)
 	}
 	for _, rest := range rests {
 		if rest.After(now) && rest.Before(until) {
@@ -240,6 +256,7 @@ func (p *Poller) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.listen(ctx)
 	p.unread = p.unread[:0]
 	for _, key := range days {
 		p.unread = append(p.unread, key.Day) // rising: the latest is read first
@@ -298,6 +315,7 @@ func (p *Poller) load(day *journal.Day) {
 	observed := make([]window.Local, len(day.Windows))
 	for i, o := range day.Windows {
 		observed[i] = o.Local
+		p.watching.rows = p.watching.rows || len(o.Rows) > 0
 	}
 	var compared time.Time
 	if day.Compared != nil {
@@ -347,6 +365,7 @@ func (p *Poller) failed(ctx context.Context, r window.Range, failure error, rest
 		if rest == &p.jobRest {
 			return nil // the rest of the quota is kept for live polling
 		}
+		p.raiseShortage(ctx, p.holder.Load().State().Limit)
 		p.jobRest = until
 	case chat7.Concurrency, chat7.Maintenance, chat7.UnknownForbidden, chat7.Permanent:
 		p.liveRest, p.jobRest = until, until // any call would meet them
@@ -398,6 +417,10 @@ func (p *Poller) record(ctx context.Context, day *journal.Day, cause schemas.Cau
 		}
 	}
 	p.Metrics.rejected(p.Operation, len(snapshot.Rejects))
+	p.sight(now, day.Day, snapshot.Rows)
+	if len(w.rows) > 0 {
+		p.rowsSeen(ctx)
+	}
 	if err := p.keep(ctx, day, window.Grid(time.Duration(w.window.Seconds())*time.Second), o); err != nil {
 		return false, err
 	}

@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"testing"
+	"time"
+
+	"wolkpipe/pipeline/chat7/chat7sim"
+	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/window"
+	"wolkpipe/schemas"
+)
+
+// TestSettlingOverAMonth polls weeks live. Where nothing changes, comparing
+// costs next to nothing and no window gets a second revision; where closings
+// are late, recoded, deleted and missing for a while, events, lake and journal
+// are the truth to the row once the last age has passed.
+func TestSettlingOverAMonth(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it lives through a month")
+	}
+	lag := func(rate chat7sim.Rate) chat7sim.Lag {
+		return chat7sim.Lag{Rate: rate, Mean: 10 * time.Hour, Max: 40 * time.Hour}
+	}
+	for name, c := range map[string]struct {
+		faults chat7sim.Faults
+		most   float64 // calls for comparing, as a share of live polling
+		quiet  bool
+		window time.Duration
+		days   int
+	}{
+		"quiet": {chat7sim.Faults{Shuffled: true}, 0.05, true, 15 * time.Minute, 14},
+		"changing": {chat7sim.Faults{
+			Late: lag(0.01), Recoded: lag(0.01), Deleted: lag(0.005),
+			EmptySpells: chat7sim.Spells{Every: 9 * time.Hour, For: 6 * time.Minute}, Shuffled: true,
+		}, 1, false, 30 * time.Minute, 28},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			operation := small(200)
+			operation.Licences = 2
+			r := newRig(t, chat7sim.Scenario{Operations: []chat7sim.Operation{operation}, Faults: c.faults}, 11, noon)
+			r.window, r.additive, r.quota = c.window, yes(), 2000
+			r.ages = []time.Duration{time.Hour, 24 * time.Hour, 168 * time.Hour}
+			r.since = window.DateOf(2026, 11, 10)
+			p := r.with(noon.Add(time.Duration(c.days+9)*24*time.Hour), func(*Pipeline) {})
+			r.converge()
+			r.grace = (9*24 + 13) * time.Hour
+			last := r.since + window.Date(c.days) - 1
+			r.check(last)
+			r.settled(p, r.since, last)
+
+			live := int64(c.days+9) * int64(24*time.Hour/c.window)
+			comparing := r.sim.Stats().Operations["ventas"].Total - live
+			share := float64(comparing) / float64(live)
+			if share > c.most {
+				t.Errorf("comparing takes %.1f%% of the calls of live polling", 100*share)
+			}
+			corrected := 0
+			for day := r.since; day <= last; day++ {
+				folded, err := p.journal.Day(t.Context(), journal.Key{Operation: "ventas", Day: day})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, o := range folded.Windows {
+					if o.Cause == schemas.Settle {
+						corrected++
+					}
+				}
+			}
+			t.Logf("%d windows live, %d of them corrected, %d calls for comparing: %.1f%%; %v",
+				live, corrected, comparing, 100*share, r.sim.Stats().Operations["ventas"].Faults)
+			if c.quiet != (corrected == 0) {
+				t.Errorf("%d windows were corrected", corrected)
+			}
+		})
+	}
+}
