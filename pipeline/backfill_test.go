@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -11,6 +12,8 @@ import (
 	"wolkpipe/pipeline/chat7/chat7sim"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/window"
+	"wolkpipe/schemas"
+	"wolkpipe/sinks"
 )
 
 // with runs a fresh pipeline, does something with it at its start, lets it
@@ -76,16 +79,48 @@ func TestBackfill(t *testing.T) {
 	}
 }
 
-// settled checks that days are told as settled by the journal and the events.
+// settled checks that days are told as settled by the journal, the events and
+// the lake, and by the coverage that the pipeline tells.
 func (r *rig) settled(p *Pipeline, from, to window.Date) {
 	r.t.Helper()
+	told, err := r.pipeline().Coverage(r.t.Context(), "ventas", from.String(), to.String())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	stream, err := r.js.Stream(r.t.Context(), schemas.EventsStream)
+	if err != nil {
+		r.t.Fatal(err)
+	}
 	for day := from; day <= to; day++ {
-		folded, err := p.journal.Day(r.t.Context(), journal.Key{Operation: p.pollers[0].Operation, Day: day})
+		folded, err := p.journal.Day(r.t.Context(), journal.Key{Operation: "ventas", Day: day})
 		if err != nil {
 			r.t.Fatal(err)
 		}
 		if folded.Compared == nil || !folded.Compared.Final {
 			r.t.Errorf("%s is not settled: %+v", day, folded.Compared)
+			continue
+		}
+		msg, err := stream.GetLastMsgForSubject(r.t.Context(), schemas.DaySubject("ventas", day.String()))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		var event schemas.Event[schemas.DayData]
+		if err := json.Unmarshal(msg.Data, &event); err != nil || event.Data.State != schemas.Settled {
+			r.t.Errorf("%s is told as %q: %v", day, event.Data.State, err)
+		}
+		lines, err := r.lake.Coverage(r.t.Context(), sinks.Key{Operation: "ventas", Day: day.String()})
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, line := range lines {
+			if line.State != schemas.Settled {
+				r.t.Errorf("the lake has %s %d as %q", day, line.WindowLocal, line.State)
+				break
+			}
+		}
+		if c := told.Days[day-from]; c.State != schemas.Settled || c.Missing > 0 || c.Observed != c.Expected || c.ComparedAt == nil ||
+			c.Interactions != event.Data.Interactions || c.Rows != event.Data.RowCount {
+			r.t.Errorf("the coverage of %s is %+v, the event's %+v", day, c, event.Data)
 		}
 	}
 }

@@ -4,11 +4,13 @@
 //	           │  one call at a time on a token
 //	         chat7, the client of the source
 //
-// plan says which window to ask for next: what should be there less what is
-// there. extract asks for it and appends the answer to the journal, a log in
-// JetStream that is the only source of truth on our side. A message of the
-// journal tells each sink that a day moved; the sink is given the whole day,
-// normalised by transform, and commits the difference to what it holds.
+// plan says what to ask for next: what should be there less what is there, and
+// the days that are to be compared with the source again. extract asks for it,
+// for many windows at once where descend and compare can do with one answer,
+// and appends what it learned to the journal, a log in JetStream that is the
+// only source of truth on our side. A message of the journal tells each sink
+// that a day moved; the sink is given the whole day, normalised by transform,
+// and commits the difference to what it holds.
 //
 // What holds at all times, under any fault:
 //
@@ -21,14 +23,24 @@
 //  3. Lake. One row for each (window, agent, code), equal to the sum of the
 //     events, equal to the source.
 //  4. Convergence. After a kill at any instruction, a restart, or answers
-//     lost on the way, 1 to 3 hold again without a hand's help.
-//  5. The token. Never two calls in flight on one token.
+//     lost on the way, 1 to 3 hold again without a hand's help; after the loss
+//     of stored data, by Verify with repair.
+//  5. The token. Never two calls in flight on one token, and none past the
+//     quota; a backfill never delays a live window by more than the call in
+//     flight.
 //  6. Nothing dropped. Every source row is in the lake, in quarantine, or
 //     counted as a duplicate, and the numbers add up.
 //
 // How they come to hold:
 //
-//   - There is no cursor to lose. A restart reads the journal and goes on.
+//   - There is no cursor to lose. A restart reads the journal and goes on. What
+//     it cannot tell is kept in a bucket: what was asked for (package backfill),
+//     what trying a source has shown (doctor), the activity codes (codes).
+//   - Past counts change, and a source answers "nothing" for a while. So each
+//     day is compared by its sum at some ages, and what changed is asked for
+//     again. "Nothing" where rows are known is believed the second time.
+//     Changes that cancel out within a day are not seen in its sum: the more
+//     changes there are, the shorter are the ranges that are compared.
 //   - A chunk is appended only if its day has not moved since before the call
 //     was made: an answer that comes late is refused.
 //   - Sinks are level-triggered: a hint that is lost, late, repeated or out of

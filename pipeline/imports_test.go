@@ -32,16 +32,17 @@ var allowed = map[string][]string{
 	"pipeline/journal":        {"pipeline/window", "schemas"},
 	"pipeline/transform":      {"schemas"},
 	"pipeline/codes":          {"pipeline/transform", "schemas"},
+	"pipeline/notice":         {},
 	"pipeline/broker":         {"schemas"},
 	"pipeline/status":         {},
 	"pipeline/doctor":         {"pipeline/chat7", "pipeline/transform", "pipeline/window", "schemas"},
 	"pipeline/extract": {
-		"pipeline/backfill", "pipeline/chat7", "pipeline/compare", "pipeline/descend", "pipeline/journal", "pipeline/lease",
-		"pipeline/plan", "pipeline/transform", "pipeline/window", "schemas",
+		"pipeline/backfill", "pipeline/chat7", "pipeline/codes", "pipeline/compare", "pipeline/descend", "pipeline/journal",
+		"pipeline/lease", "pipeline/notice", "pipeline/plan", "pipeline/transform", "pipeline/window", "schemas",
 	},
 	"pipeline": { // what runs drives sinks, and knows none of them
-		"pipeline/backfill", "pipeline/broker", "pipeline/chat7", "pipeline/descend", "pipeline/doctor", "pipeline/extract",
-		"pipeline/journal", "pipeline/lease", "pipeline/plan", "pipeline/status", "pipeline/transform", "pipeline/window",
+		"pipeline/backfill", "pipeline/broker", "pipeline/chat7", "pipeline/codes", "pipeline/descend", "pipeline/doctor",
+		"pipeline/extract", "pipeline/journal", "pipeline/lease", "pipeline/notice", "pipeline/plan", "pipeline/status", "pipeline/transform", "pipeline/window",
 		"schemas", "sinks", "sinks/pubsub",
 	},
 
@@ -185,4 +186,12 @@ func orNone(names []string) string {
 		return "none"
 	}
 	return strings.Join(names, ", ")
+}
+
+// TestConsumerBuilds: the consumer that README.md names is a program.
+func TestConsumerBuilds(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(t.TempDir(), "totals"), "../testdata/totals.go").CombinedOutput()
+	if err != nil {
+		t.Errorf("go build: %v\n%s", err, out)
+	}
 }

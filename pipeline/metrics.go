@@ -4,6 +4,8 @@ import (
 	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"wolkpipe/pipeline/notice"
 )
 
 // The metrics of a pipeline, read from its status when they are asked for.
@@ -16,6 +18,8 @@ var (
 		"Calls left of the source's quota today, where it is known.", []string{"operation"}, nil)
 	stoppedMetric = prometheus.NewDesc("wolkpipe_operation_stopped",
 		"1 while an operation waits, with the reason.", []string{"operation", "reason"}, nil)
+	noticesMetric = prometheus.NewDesc("wolkpipe_notices",
+		"Notices that stand, by kind; their texts are in the status.", []string{"operation", "kind"}, nil)
 	backlogMetric = prometheus.NewDesc("wolkpipe_sink_backlog_windows",
 		"Windows that the journal told a sink of and the sink does not hold yet.", []string{"sink"}, nil)
 	failingMetric = prometheus.NewDesc("wolkpipe_sink_failing",
@@ -32,7 +36,7 @@ func (p *Pipeline) register() { p.o.Registerer.MustRegister(collector{p}) }
 // Describe implements [prometheus.Collector].
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		lagMetric, missingMetric, quotaMetric, stoppedMetric, backlogMetric, failingMetric, buildMetric,
+		lagMetric, missingMetric, quotaMetric, stoppedMetric, noticesMetric, backlogMetric, failingMetric, buildMetric,
 	} {
 		ch <- d
 	}
@@ -55,6 +59,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		if s.State != "running" {
 			gauge(stoppedMetric, 1, s.Operation, s.State)
+		}
+		standing := map[notice.Kind]int{}
+		for _, n := range c.p.notices.Standing(s.Operation) {
+			standing[n.Kind]++
+		}
+		for _, kind := range notice.Kinds { // 0 too: an alert ends by that
+			gauge(noticesMetric, float64(standing[kind]), s.Operation, string(kind))
 		}
 	}
 	for _, w := range c.p.workers {

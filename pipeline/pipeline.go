@@ -14,10 +14,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"wolkpipe/pipeline/chat7"
+	"wolkpipe/pipeline/codes"
 	"wolkpipe/pipeline/doctor"
 	"wolkpipe/pipeline/extract"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/lease"
+	"wolkpipe/pipeline/notice"
 	"wolkpipe/pipeline/plan"
 	"wolkpipe/pipeline/window"
 	"wolkpipe/schemas"
@@ -70,6 +72,9 @@ type Pipeline struct {
 	journal *journal.Journal
 	leases  *lease.Leases // nil when only looking
 	asked   *asked
+	codes   keeping
+	notices *notice.Book
+	source  *source
 	state   jetstream.KeyValue
 	pollers []*extract.Poller
 	workers []*worker
@@ -112,6 +117,12 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 	if p.asked, err = openAsked(ctx, state, o.Fill); err != nil {
 		return nil, err
 	}
+	if p.codes.Book, err = codes.Open(ctx, state, o.Log); err != nil {
+		return nil, err
+	}
+	if p.notices, err = notice.Open(ctx, state, o.Log); err != nil {
+		return nil, err
+	}
 	for _, op := range o.Operations {
 		since, err := p.since(ctx, state, op)
 		if err != nil {
@@ -120,7 +131,7 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 		poller, err := extract.New(extract.Options{
 			Operation: op.Name, Source: op.Source, Sum: op.Sum, Quota: op.Quota,
 			Live:      plan.Live{Zone: op.Zone, Grid: op.Grid, Delay: op.Delay, Since: since, Ages: op.Ages},
-			Backfills: p.asked, Fill: o.Fill,
+			Backfills: p.asked, Fill: o.Fill, Codes: p.codes.Book, Notices: p.notices,
 			Learned: func(ctx context.Context) (extract.Learned, error) { return learned(ctx, state, op.Name) },
 			Leases:  p.leases, Journal: p.journal, Clock: o.Clock, Metrics: metrics, Log: o.Log,
 		})
@@ -129,7 +140,8 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 		}
 		p.pollers = append(p.pollers, poller)
 	}
-	source := newSource(p.journal, o.AgentKey)
+	source := newSource(p.journal, o.AgentKey, p.codes.Texts)
+	p.source = source
 	for _, s := range o.Sinks {
 		p.workers = append(p.workers, newWorker(s.Name, s.Sink, source, o.Log))
 	}
@@ -198,6 +210,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	defer stopPolling()
 	var sinking, pollers sync.WaitGroup
 	sinking.Go(func() { p.sweep(working) })
+	sinking.Go(func() { p.keepCodes(working) })
 	sinking.Go(func() { p.beat.run(working) })
 	for _, poller := range p.pollers {
 		pollers.Go(func() { p.poll(polling, poller) })
@@ -211,6 +224,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 	pollers.Wait()
 	p.drain(working)
+	p.putLast(working)
 	stop()
 	if err := router.Close(); err != nil {
 		p.o.Log.Warn("the sinks did not finish in time; they go on at the next start", "error", err)

@@ -50,7 +50,10 @@ func TestSettlingOverAMonth(t *testing.T) {
 			r.settled(p, r.since, last)
 
 			live := int64(c.days+9) * int64(24*time.Hour/c.window)
-			comparing := r.sim.Stats().Operations["ventas"].Total - live
+			comparing := -live
+			for _, n := range r.sim.Stats().Operations["ventas"].Calls["chat_7"] {
+				comparing += n
+			}
 			share := float64(comparing) / float64(live)
 			if share > c.most {
 				t.Errorf("comparing takes %.1f%% of the calls of live polling", 100*share)
@@ -73,5 +76,55 @@ func TestSettlingOverAMonth(t *testing.T) {
 				t.Errorf("%d windows were corrected", corrected)
 			}
 		})
+	}
+}
+
+// TestSettlingWithoutAdditivity: where counts do not add up, each window of a
+// day is asked for again, once, at its last age.
+func TestSettlingWithoutAdditivity(t *testing.T) {
+	operation := small(100)
+	r := newRig(t, chat7sim.Scenario{Operations: []chat7sim.Operation{operation}, Faults: chat7sim.Faults{
+		Shared: 0.2, Late: chat7sim.Lag{Rate: 0.1, Mean: 5 * time.Hour, Max: 20 * time.Hour},
+	}}, 3, noon)
+	no := false
+	r.window, r.additive, r.quota = time.Hour, &no, 1000
+	r.ages = []time.Duration{time.Hour, 24 * time.Hour}
+	r.since = window.DateOf(2026, 11, 10)
+	const days = 4
+	p := r.with(noon.Add((days+2)*24*time.Hour), func(*Pipeline) {})
+	r.converge()
+	last := r.since + days - 1
+	r.settled(p, r.since, last)
+	r.grace = 54 * time.Hour
+	lake := r.within(r.lakeTable())
+	zone, corrected := p.pollers[0].Live.Zone, 0
+	for day := r.since; day <= last; day++ {
+		folded, err := p.journal.Day(t.Context(), journal.Key{Operation: "ventas", Day: day})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range folded.Windows {
+			if o.Cause == schemas.Settle {
+				corrected++
+			}
+		}
+		for _, w := range zone.Windows(day, window.Grid(time.Hour)) {
+			for k, n := range r.told(w) {
+				if lake[k] != n {
+					t.Errorf("the lake has %d for %v, the source says %d", lake[k], k, n)
+				}
+			}
+		}
+	}
+	asked := int64(0)
+	for _, n := range r.sim.Stats().Operations["ventas"].Calls["chat_7"] {
+		asked += n
+	}
+	t.Logf("%d windows corrected, %d calls", corrected, asked)
+	if corrected == 0 {
+		t.Error("nothing was corrected: the test shows nothing")
+	}
+	if most := int64((days+2)*24 + (days+1)*24 + days*24 + 24); asked > most { // live, settling, and the test's own
+		t.Errorf("%d calls were made, at most %d are to be", asked, most)
 	}
 }

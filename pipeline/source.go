@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"wolkpipe/pipeline/codes"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/transform"
 	"wolkpipe/pipeline/window"
@@ -16,9 +17,14 @@ import (
 // day, normalised. It keeps the days that it normalised last, since every sink
 // asks for the same ones, and after each change only the windows that changed
 // are normalised again.
+//
+// A row that the source sent without a description has the one that the list
+// of codes has now. It is a label: sinks do not compare it, so that a list that
+// changes makes no revision, and what is written later carries what it then says.
 type source struct {
 	journal  *journal.Journal
 	agentKey []byte
+	texts    func(operation string) *codes.Texts
 
 	folding keyed // one goroutine a day normalises, the others take what it made
 
@@ -29,15 +35,16 @@ type source struct {
 }
 
 type normalised struct {
-	from *journal.Day
-	day  *sinks.Day
+	from  *journal.Day
+	day   *sinks.Day
+	texts *codes.Texts // that it was described with
 }
 
 // sourceRows bounds the normalised days that are kept, in rows and windows.
 const sourceRows = 100_000
 
-func newSource(j *journal.Journal, agentKey []byte) *source {
-	return &source{journal: j, agentKey: agentKey, days: map[sinks.Key]normalised{}}
+func newSource(j *journal.Journal, agentKey []byte, texts func(string) *codes.Texts) *source {
+	return &source{journal: j, agentKey: agentKey, texts: texts, days: map[sinks.Key]normalised{}}
 }
 
 // Day implements [sinks.Source].
@@ -46,23 +53,36 @@ func (s *source) Day(ctx context.Context, key sinks.Key) (*sinks.Day, uint64, er
 	if err != nil {
 		return nil, 0, err
 	}
+	day, fresh, err := s.fold(ctx, key, date)
+	if err != nil {
+		return nil, 0, err
+	}
+	return fresh, day.Seq, nil
+}
+
+// fold reads the journal's record of a day, and normalises what is new in it.
+func (s *source) fold(ctx context.Context, key sinks.Key, date window.Date) (*journal.Day, *sinks.Day, error) {
 	defer s.folding.lock(key)()
 	day, err := s.journal.Day(ctx, journal.Key{Operation: key.Operation, Day: date})
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	s.mu.Lock()
 	known := s.days[key]
 	s.mu.Unlock()
+	texts := s.texts(key.Operation)
+	if known.texts != texts {
+		known = normalised{} // whatever is written from now on has the new descriptions
+	}
 	if known.from != nil && known.from == day {
-		return known.day, day.Seq, nil
+		return day, known.day, nil
 	}
-	fresh, err := s.normalise(key, day, known)
+	fresh, err := s.normalise(key, day, known, texts)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	s.keep(key, normalised{day, fresh})
-	return fresh, day.Seq, nil
+	s.keep(key, normalised{day, fresh, texts})
+	return day, fresh, nil
 }
 
 func (s *source) keep(key sinks.Key, n normalised) {
@@ -91,8 +111,11 @@ func (n normalised) weight() (rows int) {
 	return rows
 }
 
-func (s *source) normalise(key sinks.Key, day *journal.Day, known normalised) (*sinks.Day, error) {
+func (s *source) normalise(key sinks.Key, day *journal.Day, known normalised, texts *codes.Texts) (*sinks.Day, error) {
 	fresh := &sinks.Day{Key: key, Timezone: day.Timezone, State: schemas.Provisional}
+	if day.Compared != nil && day.Compared.Final {
+		fresh.State = schemas.Settled
+	}
 	if day.Grid == 0 {
 		return fresh, nil
 	}
@@ -121,7 +144,7 @@ func (s *source) normalise(key sinks.Key, day *journal.Day, known normalised) (*
 				continue
 			}
 		}
-		fresh.Windows = append(fresh.Windows, s.window(w, o))
+		fresh.Windows = append(fresh.Windows, s.window(w, o, texts))
 	}
 	return fresh, nil
 }
@@ -130,8 +153,13 @@ func same(a, b journal.Observation) bool {
 	return a.Local == b.Local && a.Revision == b.Revision && a.Digest == b.Digest && a.ObservedAt.Equal(b.ObservedAt)
 }
 
-func (s *source) window(w window.Window, o journal.Observation) schemas.Window {
+func (s *source) window(w window.Window, o journal.Observation, texts *codes.Texts) schemas.Window {
 	t := transform.Window(o.Rows, transform.Options{Sum: o.Sum, AgentKey: s.agentKey})
+	for i := range t.Rows {
+		if r := &t.Rows[i]; r.Description == nil {
+			r.Description = texts.Of(r.Code)
+		}
+	}
 	return schemas.Window{
 		Local: o.Local.String(), Start: w.Start, End: w.End, Revision: o.Revision, Method: o.Method,
 		Cause: o.Cause, ObservedAt: o.ObservedAt, Rows: t.Rows, Rejects: t.Rejects, Dropped: t.Dropped,

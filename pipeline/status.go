@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"wolkpipe/pipeline/extract"
+	"wolkpipe/pipeline/notice"
 	"wolkpipe/schemas"
 )
 
@@ -29,7 +30,8 @@ type Status struct {
 // OperationStatus is an operation's polling and its rejected rows.
 type OperationStatus struct {
 	extract.Status
-	Quarantined uint64 `json:"quarantined_messages"` // in CHAT7_QUARANTINE, earlier revisions included
+	Quarantined uint64          `json:"quarantined_messages"` // in CHAT7_QUARANTINE, earlier revisions included
+	Notices     []notice.Notice `json:"notices"`              // that stand: to be read once
 }
 
 // Status tells how the pipeline stands.
@@ -38,6 +40,7 @@ func (p *Pipeline) Status(ctx context.Context) Status {
 	for _, poller := range p.pollers {
 		op := OperationStatus{Status: poller.Status()}
 		op.Quarantined = p.quarantined(ctx, op.Operation)
+		op.Notices = p.notices.Standing(op.Operation)
 		s.Operations = append(s.Operations, op)
 	}
 	for _, w := range p.workers {
@@ -96,6 +99,8 @@ func (s Status) Write(w io.Writer) {
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t\t\n", k.Name, state, k.Backlog, k.Change.Windows, k.Change.Rows, k.Change.Writes)
 	}
 	_ = t.Flush()
+	s.writeDays(w)
+	s.writeBackfills(w)
 	for _, o := range s.Operations {
 		if o.Error == "" {
 			continue
@@ -109,6 +114,11 @@ func (s Status) Write(w io.Writer) {
 	for _, k := range s.Sinks {
 		if k.Error != "" {
 			_, _ = fmt.Fprintf(w, "\n%s: %s\n", k.Name, k.Error)
+		}
+	}
+	for _, o := range s.Operations {
+		for _, n := range o.Notices {
+			_, _ = fmt.Fprintf(w, "\n%s, since %s: %s\n", o.Operation, n.FirstAt.Format(time.RFC3339), n.Text)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
@@ -12,6 +13,7 @@ import (
 	"wolkpipe/cmd/wolkpipe/config"
 	"wolkpipe/pipeline"
 	"wolkpipe/pipeline/backfill"
+	"wolkpipe/pipeline/broker"
 	"wolkpipe/pipeline/extract"
 )
 
@@ -66,7 +68,7 @@ func newBackfillCommand(clock extract.Clock) *cobra.Command {
 
 func (b *backfillCommand) run(ctx context.Context) error {
 	if b.cancel != "" {
-		if b.ask != (backfill.Ask{}) || b.plan || b.detach {
+		if b.ask != (backfill.Ask{}) || b.plan || b.detach || b.json {
 			return usagef("--cancel goes with no other flag but -c")
 		}
 		return b.end(ctx)
@@ -78,19 +80,49 @@ func (b *backfillCommand) run(ctx context.Context) error {
 	if b.plan {
 		return b.forecast(ctx, request)
 	}
+	for begun := time.Now(); ; {
+		err := b.try(ctx, request)
+		if !coming(err) || time.Since(begun) > startLimit {
+			return err
+		}
+		select {
+		case <-time.After(lookEvery):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// startLimit is how long a process that holds the data folder may take until
+// it listens to requests, or has let go of it.
+const startLimit = 10 * time.Second
+
+// coming tells of an error that it is of a daemon which is about to start or
+// to end.
+func coming(err error) bool {
+	return errors.As(err, new(*broker.InUseError)) || errors.Is(err, nats.ErrNoServers) || errors.Is(err, errSilent)
+}
+
+// errSilent means that a process holds the data folder and takes no requests.
+var errSilent = errors.New("the process that holds the data folder takes no requests")
+
+// try asks a daemon, or does the work where none runs.
+func (b *backfillCommand) try(ctx context.Context, request backfill.Request) error {
 	in, running, err := attach(ctx, b.config, newLogger(b.config))
 	if err != nil {
 		return err
 	}
-	defer func() { in.Close() }()
+	defer in.Close()
 	if running {
 		var named pipeline.Named
 		err := control(ctx, in.nats, pipeline.BackfillSubject, b.ask, &named)
 		switch {
 		case err == nil:
-			return b.asked(ctx, in.nats, named.ID)
+			return b.asked(ctx, in, named.ID)
 		case !errors.Is(err, nats.ErrNoResponders):
 			return err
+		case b.config.NATS.URL == "":
+			return fmt.Errorf("%w: %s", errSilent, b.config.Data)
 		}
 	}
 	in.Close()
@@ -121,16 +153,20 @@ func (b *backfillCommand) request() (r backfill.Request, err error) {
 func (b *backfillCommand) operation() pipeline.Operation { return operationOf(b.config.Operations[0]) }
 
 // asked follows what a daemon was asked to do.
-func (b *backfillCommand) asked(ctx context.Context, nc *nats.Conn, id string) error {
+func (b *backfillCommand) asked(ctx context.Context, in *installation, id string) error {
 	out := b.cmd.OutOrStdout()
+	var err error
 	if b.detach {
-		_, err := fmt.Fprintf(out, "The daemon fills %s. See it in `wolkpipe status`; end it with --cancel %s.\n", id, id)
+		_, err = fmt.Fprintf(out, "The daemon fills %s. See it in `wolkpipe status`; end it with --cancel %s.\n", id, id)
 		return err
 	}
 	_, _ = fmt.Fprintf(b.cmd.ErrOrStderr(), "The daemon fills %s; Ctrl-C ends the following only.\n", id)
-	f := newFollower(b.cmd, id, b.ask.Operation)
-	err := f.follow(ctx, func(ctx context.Context) (s pipeline.Status, err error) {
-		err = control(ctx, nc, pipeline.StatusSubject, nil, &s)
+	f := newFollower(b.cmd, id, b.ask.Operation, b.clock)
+	if f.since, err = in.askedAt(ctx, id); err != nil {
+		return err
+	}
+	err = f.follow(ctx, func(ctx context.Context) (s pipeline.Status, err error) {
+		err = control(ctx, in.nats, pipeline.StatusSubject, nil, &s)
 		return s, err
 	})
 	if ctx.Err() != nil {
@@ -138,6 +174,22 @@ func (b *backfillCommand) asked(ctx context.Context, nc *nats.Conn, id string) e
 		return errInterrupted
 	}
 	return err
+}
+
+// askedAt is when a backfill was last asked for: of several daemons, one may
+// still know of an earlier time that it has ended.
+func (in *installation) askedAt(ctx context.Context, id string) (time.Time, error) {
+	kv, err := in.state(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	book, err := backfill.Open(ctx, kv)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer book.Close()
+	r, _ := book.Find(id)
+	return r.Asked, nil
 }
 
 // alone does the work in this process.
@@ -154,12 +206,15 @@ func (b *backfillCommand) alone(ctx context.Context, request backfill.Request) e
 		return err
 	}
 	defer in.Close()
+	if err := in.pipeline.Look(ctx); err != nil { // so that what is missing is told from the first
+		return err
+	}
 	if _, err := in.pipeline.Backfill(ctx, b.ask); err != nil {
 		return err
 	}
 	id := request.ID()
 	_, _ = fmt.Fprintf(b.cmd.ErrOrStderr(), "No daemon runs: filling %s here.\n", id)
-	f := newFollower(b.cmd, id, request.Operation)
+	f := newFollower(b.cmd, id, request.Operation, b.clock)
 	f.stops = true
 	f.taken = in.pipeline.Taken
 	err = alongside(ctx, in.pipeline.Run, func(ctx context.Context) error {

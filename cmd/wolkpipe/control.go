@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -35,7 +34,7 @@ func controlWithin(ctx context.Context, limit time.Duration, nc *nats.Conn, subj
 		return fmt.Errorf("asking the daemon %s: %w", subject, err)
 	}
 	if text := msg.Header.Get(micro.ErrorHeader); text != "" {
-		if code := msg.Header.Get(micro.ErrorCodeHeader); strings.HasPrefix(code, "4") {
+		if msg.Header.Get(micro.ErrorCodeHeader) == "400" {
 			return usagef("%s", text)
 		}
 		return fmt.Errorf("the daemon says: %s", text)

@@ -19,16 +19,18 @@ type follower struct {
 	id, operation string
 	out, log      io.Writer
 	progress      *progress
+	clock         extract.Clock
 	began         time.Time
+	since         time.Time                  // what was told before it was asked for does not count
 	missing       int                        // when it began
 	waits         string                     // the reason that was told last
 	stops         bool                       // a bad token is an end: nobody else goes on
 	taken         func(context.Context) bool // whether the sinks have all; nil: not waited for
 }
 
-func newFollower(cmd *cobra.Command, id, operation string) *follower {
+func newFollower(cmd *cobra.Command, id, operation string, clock extract.Clock) *follower {
 	return &follower{
-		id: id, operation: operation, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(),
+		id: id, operation: operation, out: cmd.OutOrStdout(), log: cmd.ErrOrStderr(), clock: clock,
 		progress: newProgress(cmd.ErrOrStderr()), began: time.Now(), missing: -1,
 	}
 }
@@ -78,7 +80,7 @@ func (f *follower) show(ctx context.Context, s pipeline.Status) (ended bool, err
 			}
 		}
 	}
-	if b == nil {
+	if b == nil || b.Asked.Before(f.since) {
 		return false, nil // not taken up yet
 	}
 	if f.missing < 0 {
@@ -108,7 +110,7 @@ func (f *follower) show(ctx context.Context, s pipeline.Status) (ended bool, err
 func (f *follower) wait(s extract.Status) {
 	reason := ""
 	switch {
-	case s.State == "running" || s.Until != nil && time.Until(*s.Until) < 10*time.Second:
+	case s.State == "running" || s.Error == "" || s.Until != nil && s.Until.Sub(f.clock.Now()) < 10*time.Second:
 	case s.Until == nil:
 		reason = fmt.Sprintf("waiting: %s", s.Error)
 	default:
@@ -129,11 +131,12 @@ func (f *follower) done(ctx context.Context, s pipeline.Status, b *extract.Backf
 		}
 	}
 	if f.taken != nil && !f.taken(ctx) {
+		f.progress.show("handing over to the sinks", b.Windows, b.Windows, backlog(s))
 		return false, nil
 	}
 	f.progress.finish()
 	_, err = fmt.Fprintf(f.out, "Done: %s, %d windows, %d of them filled now, in %s.\n",
-		f.id, b.Windows, f.missing-b.Missing, time.Since(f.began).Round(100*time.Millisecond))
+		f.id, b.Windows, f.missing, time.Since(f.began).Round(100*time.Millisecond))
 	return true, err
 }
 

@@ -52,8 +52,8 @@ func (c quickClock) variable() string {
 	return fmt.Sprintf("%s=%d %d %g", quickVariable, c.anchor.UnixNano(), c.begin.UnixNano(), c.rate)
 }
 
-// quickMain is wolkpipe with a daemon on the clock that a variable gives: what
-// waits for a minute waits for a second, and windows end every few.
+// quickMain is wolkpipe with a daemon and backfills on the clock that a variable
+// gives: what waits for a minute waits for a second, and windows end every few.
 func quickMain() {
 	var anchor, begin int64
 	var clock quickClock
@@ -64,11 +64,11 @@ func quickMain() {
 	clock.anchor, clock.begin = time.Unix(0, anchor), time.Unix(0, begin)
 	root := newRootCommand()
 	for _, cmd := range root.Commands() {
-		if cmd.Name() == "run" {
+		if cmd.Name() == "run" || cmd.Name() == "backfill" {
 			root.RemoveCommand(cmd)
 		}
 	}
-	root.AddCommand(newRunCommand(clock))
+	root.AddCommand(newRunCommand(clock), newBackfillCommand(clock))
 	os.Exit(execute(root, os.Args[1:]))
 }
 
@@ -82,6 +82,8 @@ type site struct {
 	sim     *chat7sim.Sim
 	url     string // of the simulator
 	watch   watch
+	nats    string                   // an external NATS; empty: the embedded one
+	grids   map[string]time.Duration // of days that have another than the one that check is told
 }
 
 // watch stands before a simulator and looks for calls of one process that
@@ -92,6 +94,26 @@ type watch struct {
 	process int            // number of the process that makes the calls
 	open    map[string]int // calls by process and token
 	met     int            // calls that began while another was open
+	any     map[string]int // calls by token, of all processes: those of a killed one stay while the source works on them
+	anyMet  int            // calls that began while any other was open
+	clock   quickClock     // that calls are timed by
+	calls   []call         // in the order of their coming
+	stall   *stall         // for the next chat_7 call; nil for none
+}
+
+// call is one call to the source.
+type call struct {
+	at       time.Time // on the clock of the watch
+	api      string
+	token    string
+	from, to string // as they were sent
+}
+
+// stall makes the source work on a call for so long, whatever becomes of the
+// caller meanwhile.
+type stall struct {
+	long time.Duration
+	came chan *http.Request // told of it when it has come
 }
 
 func (w *watch) before(next http.Handler) http.Handler {
@@ -103,13 +125,28 @@ func (w *watch) before(next http.Handler) http.Handler {
 		if w.open[k]++; w.open[k] > 1 {
 			w.met++
 		}
+		token := r.Header.Get("wolkvox-token")
+		if w.any[token]++; w.any[token] > 1 {
+			w.anyMet++
+		}
+		q := r.URL.Query()
+		w.calls = append(w.calls, call{w.clock.Now(), q.Get("api"), token, q.Get("date_ini"), q.Get("date_end")})
+		var held *stall
+		if q.Get("api") == "chat_7" {
+			held, w.stall = w.stall, nil
+		}
 		w.mu.Unlock()
 		ended := sync.OnceFunc(func() {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.open[k]--
+			w.any[token]--
 		})
 		defer ended() // of an answer that is broken off
+		if held != nil {
+			held.came <- r
+			time.Sleep(held.long)
+		}
 		next.ServeHTTP(&firstWrite{out, ended}, r)
 	})
 }
@@ -135,6 +172,27 @@ func (w *watch) next() {
 	w.process++
 }
 
+// stallNext makes the next chat_7 call take that much longer, and tells when
+// it has come.
+func (w *watch) stallNext(long time.Duration) <-chan *http.Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stall = &stall{long, make(chan *http.Request, 1)}
+	return w.stall.came
+}
+
+// all are the chat_7 calls so far.
+func (w *watch) all() (calls []call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.calls {
+		if c.api == "chat_7" {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
+
 func (w *watch) meetings() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -143,7 +201,7 @@ func (w *watch) meetings() int {
 
 func newSite(t *testing.T, o chat7sim.Options) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir(), program: "wolkpipe", watch: watch{open: map[string]int{}}}
+	s := &site{t: t, dir: t.TempDir(), program: "wolkpipe", watch: watch{open: map[string]int{}, any: map[string]int{}}}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "WOLKPIPE_") {
 			s.env = append(s.env, v)
@@ -160,6 +218,20 @@ func newSite(t *testing.T, o chat7sim.Options) *site {
 		s.setToken(op.Name, op.Tokens[0])
 	}
 	return s
+}
+
+// quickSite is a site whose processes live by a clock that shows begin now and
+// runs so many times as fast.
+func quickSite(t *testing.T, begin time.Time, rate float64, o chat7sim.Options) (*site, quickClock) {
+	t.Helper()
+	clock := quickClock{anchor: time.Now(), begin: begin, rate: rate}
+	o.Now = clock.Now
+	s := newSite(t, o)
+	s.program, s.env = "wolkpipe-quick", append(s.env, clock.variable())
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	s.watch.clock = clock
+	return s, clock
 }
 
 // yesterday is the day before the present one, wherever on earth.
@@ -198,8 +270,8 @@ func (s *site) configure(since, window string, more ...string) {
 }
 
 // command is a call of the program in the site's folder.
-func (s *site) command(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(s.t.Context(), s.program, args...)
+func (s *site) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.program, args...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	return cmd
 }
@@ -207,7 +279,9 @@ func (s *site) command(args ...string) *exec.Cmd {
 // run carries a command to its end.
 func (s *site) run(args ...string) (code int, stdout, stderr string) {
 	s.t.Helper()
-	cmd := s.command(args...)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	cmd := s.command(ctx, args...)
 	var out, log strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &log
 	var exit *exec.ExitError
@@ -223,7 +297,7 @@ func (s *site) start(args ...string) *process {
 	if len(args) == 0 {
 		args = []string{"run", "-c", "wolkpipe.yaml"}
 	}
-	p := &process{t: s.t, cmd: s.command(args...), ended: make(chan struct{})}
+	p := &process{t: s.t, cmd: s.command(s.t.Context(), args...), ended: make(chan struct{})}
 	p.stdout.grown, p.stderr.grown = make(chan struct{}), make(chan struct{})
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	s.watch.next()
@@ -309,6 +383,20 @@ func (p *process) alive() {
 func (p *process) says(text string) {
 	p.t.Helper()
 	p.stderr.wait(p.t, p, text)
+}
+
+// waits waits for a call that the process makes.
+func (p *process) waits(came <-chan *http.Request) *http.Request {
+	p.t.Helper()
+	select {
+	case r := <-came:
+		return r
+	case <-p.ended:
+		p.alive()
+	case <-time.After(patience):
+		p.t.Fatalf("%v makes no call: %s", p.cmd.Args, p.stderr.String())
+	}
+	return nil
 }
 
 func (p *process) signal(s os.Signal) {

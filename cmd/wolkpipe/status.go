@@ -17,6 +17,7 @@ import (
 
 	"wolkpipe/pipeline"
 	"wolkpipe/pipeline/extract"
+	"wolkpipe/pipeline/notice"
 	"wolkpipe/schemas"
 )
 
@@ -131,7 +132,9 @@ func (in *installation) stateReplicas(ctx context.Context) (int, error) {
 func nothing(in *installation) pipeline.Status {
 	s := pipeline.Status{Version: version(), Started: time.Now().UTC(), NATS: strings.ToLower(in.nats.Status().String())}
 	for _, op := range in.config.Operations {
-		s.Operations = append(s.Operations, pipeline.OperationStatus{Status: extract.Status{Operation: op.Name, State: "not running"}})
+		s.Operations = append(s.Operations, pipeline.OperationStatus{
+			Status: extract.Status{Operation: op.Name, State: "not running"}, Notices: []notice.Notice{},
+		})
 	}
 	return s
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	_ "github.com/duckdb/duckdb-go/v2" // a reader of the lake that is not ours
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"wolkpipe/pipeline"
@@ -110,7 +111,11 @@ func (s *site) windows(timezone, since string, length time.Duration, n int) (all
 		s.t.Fatal(err)
 	}
 	for ; len(all) < n; day++ {
-		all = append(all, zone.Windows(day, grid)...)
+		length := grid
+		if other, ok := s.grids[day.String()]; ok {
+			length = window.Grid(other)
+		}
+		all = append(all, zone.Windows(day, length)...)
 	}
 	return all
 }
@@ -118,16 +123,8 @@ func (s *site) windows(timezone, since string, length time.Duration, n int) (all
 // read reads everything.
 func (s *site) read(since string) (have holdings) {
 	s.t.Helper()
-	server, err := broker.Start(s.t.Context(), broker.Options{Dir: s.path("data"), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer server.Close()
-	nc, err := server.Connect("test")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer nc.Close()
+	nc, end := s.connect()
+	defer end()
 	js, err := jetstream.New(nc)
 	if err != nil {
 		s.t.Fatal(err)
@@ -159,6 +156,27 @@ func (s *site) read(since string) (have holdings) {
 		have.lines[operation] = append(have.lines[operation], l)
 	})
 	return have
+}
+
+// connect reaches the NATS of an installation whose daemons have ended.
+func (s *site) connect() (nc *nats.Conn, end func()) {
+	s.t.Helper()
+	var server *broker.Server
+	var err error
+	if s.nats != "" {
+		nc, err = nats.Connect(s.nats)
+	} else if server, err = broker.Start(s.t.Context(), broker.Options{Dir: s.path("data"), Logger: slog.New(slog.DiscardHandler)}); err == nil {
+		nc, err = server.Connect("test")
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return nc, func() {
+		nc.Close()
+		if server != nil {
+			server.Close()
+		}
+	}
 }
 
 func (s *site) dataset(name string) string {

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"path/filepath"
+	"strconv"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -212,12 +215,24 @@ func (in *installation) sinks(ctx context.Context, clock extract.Clock) (all []p
 func (in *installation) serve(ctx context.Context) (err error) {
 	in.page, err = status.Listen(ctx, in.config.Status.Listen, status.Options{
 		Alive: in.pipeline.Alive, Ready: in.pipeline.Ready, Gatherer: in.metrics, Log: in.log,
-		Page: func(w io.Writer) { in.pipeline.Status(context.Background()).Write(w) },
+		Coverage: in.coverage,
+		Page:     func(w io.Writer) { in.pipeline.Status(context.Background()).Write(w) },
 	})
 	if err == nil {
 		in.closers = append(in.closers, in.page.Close)
 	}
 	return err
+}
+
+// coverage answers the status page's question for it.
+func (in *installation) coverage(ctx context.Context, operation, from, to string) (any, int, error) {
+	answer, err := in.pipeline.Coverage(ctx, operation, from, to)
+	status := http.StatusServiceUnavailable
+	var ask *pipeline.AskError
+	if errors.As(err, &ask) {
+		status, _ = strconv.Atoi(ask.Code)
+	}
+	return answer, status, err
 }
 
 // Close ends everything, in the reverse of the order of opening.

@@ -15,11 +15,15 @@ import (
 // over.
 func (p *Poller) once(ctx context.Context, kind lease.Kind, r window.Range, end time.Time) ([]rawRow, error) {
 	var answer chat7.Answer
+	var before, after time.Time
 	err := p.call(ctx, kind, func(ctx context.Context) (_ *lease.Told, err error) {
+		before = p.Clock.Now()
 		answer, err = p.client.Rows(ctx, r)
+		after = p.Clock.Now()
 		return nil, err
 	})
 	if err == nil {
+		p.dated(ctx, answer.Date, before, after)
 		err = early(answer, end)
 	}
 	return answer.Rows, err

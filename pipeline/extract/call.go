@@ -32,7 +32,7 @@ func (p *Poller) call(ctx context.Context, kind lease.Kind, call func(context.Co
 	switch {
 	case errors.As(err, &over):
 		return &chat7.Error{
-			Op: "asking", Kind: chat7.Quota, Message: "the day's calls are used up, by our own count",
+			Op: "asking", Kind: chat7.Quota, Message: overQuota(kind),
 			RetryAfter: over.Until.Sub(p.Clock.Now()),
 		}
 	case err != nil:
@@ -50,11 +50,20 @@ func (p *Poller) call(ctx context.Context, kind lease.Kind, call func(context.Co
 		outcome.Ended = !failure.Open()
 		outcome.Refused = failure.Kind == chat7.Quota
 		p.Metrics.request(p.Operation, string(failure.Kind))
+		defer p.refused(ctx, failure.Kind)
 	} else if err == nil {
 		p.Metrics.request(p.Operation, "ok")
 	}
 	permit.Done(outcome)
 	return err
+}
+
+// overQuota says why the quota leaves no room for a call.
+func overQuota(kind lease.Kind) string {
+	if kind == lease.Live || kind == lease.Info {
+		return "the day's calls are used up, by our own count"
+	}
+	return "what is left of the day's calls is kept for live polling"
 }
 
 // ahead is how many calls live polling will make within d: what others leave
@@ -131,6 +140,7 @@ func (p *Poller) refreshQuota(ctx context.Context) {
 		return
 	}
 	p.asked = p.Clock.Now()
+	p.counted(ctx)
 	if err != nil {
 		p.Log.Warn("the source does not tell the quota", "error", err)
 	}
@@ -145,6 +155,9 @@ func told(info chat7.TokenInfo) *lease.Told {
 		t.Used = *info.AllUsed
 	case info.Used != nil:
 		t.Used = *info.Used
+	}
+	if info.Used != nil {
+		t.Own = *info.Used
 	}
 	switch {
 	case info.Limit != nil:

@@ -92,6 +92,7 @@ func (p *Poller) flush(ctx context.Context) error {
 		p.status.observed(p.Live.Zone, c)
 		p.pending = chunk{}
 		p.appended(c.Day, after, seq)
+		p.summariseAnew(ctx, c.Day)
 	case errors.Is(err, journal.ErrMoved):
 		p.Log.Info("an answer was dropped: its day has been recorded by another process", "day", c.Day.String(), "windows", len(c.Windows))
 		p.pending = chunk{}

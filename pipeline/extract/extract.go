@@ -186,6 +186,10 @@ func (p *Poller) step(ctx context.Context) error {
 	}
 	changed := p.Backfills.Changed()
 	if !p.Fill && !now.Before(p.liveRest) {
+		if p.unlisted() { // once: so that the first rows have descriptions
+			_, err := p.askCodes(ctx, now)
+			return err
+		}
 		if live, ok := p.Live.Live(now, &p.coverage); ok {
 			return p.live(ctx, live)
 		}
@@ -310,6 +314,7 @@ func (p *Poller) load(day *journal.Day) {
 	p.seen[day.Day] = day.Seq
 	if day.Grid == 0 {
 		p.coverage.Forget(day.Day)
+		p.summarise(day)
 		return
 	}
 	observed := make([]window.Local, len(day.Windows))
@@ -323,6 +328,7 @@ func (p *Poller) load(day *journal.Day) {
 	}
 	p.coverage.Load(p.Live.Zone, day.Day, day.Grid, observed, compared)
 	p.status.observedUpTo(p.Live.Zone, day)
+	p.summarise(day)
 }
 
 // live asks for one window and records the answer. Errors are the journal's.

@@ -8,6 +8,7 @@ import (
 	"wolkpipe/pipeline/compare"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/lease"
+	"wolkpipe/pipeline/notice"
 	"wolkpipe/pipeline/transform"
 	"wolkpipe/pipeline/window"
 	"wolkpipe/schemas"
@@ -101,6 +102,12 @@ func (p *Poller) settle(ctx context.Context, now time.Time) (busy bool, err erro
 		if len(dates) == 0 {
 			return false, nil
 		}
+		if !p.sums() { // window by window: a day at a time, and not what the budget would break off
+			dates = dates[:1]
+			if p.settling.spent > 0 && p.allowance(now) < int64(p.Live.Grid.PerDay()) {
+				return false, nil
+			}
+		}
 		if p.checking, err = p.check(ctx, dates, now); err != nil || p.checking == nil {
 			return true, err
 		}
@@ -140,11 +147,15 @@ func (p *Poller) notNow(now time.Time) func(window.Date, time.Duration) bool {
 	}
 }
 
+// sums reports whether days can be compared by their sums: that counts add up
+// is taken for granted until doctor has found that they do not.
+func (p *Poller) sums() bool { return p.learned.Additive || !p.learned.Examined }
+
 // unsummable reports whether a day cannot be compared by its sum and is not to
 // be asked for window by window: that is done once, a while after its last age,
 // and for old days it would only say again what backfills were just told.
 func (p *Poller) unsummable(age time.Duration) bool {
-	if p.learned.Additive || !p.learned.Examined || len(p.Live.Ages) == 0 {
+	if p.sums() || len(p.Live.Ages) == 0 {
 		return false
 	}
 	last := p.Live.Ages[len(p.Live.Ages)-1]
@@ -200,7 +211,7 @@ func (p *Poller) check(ctx context.Context, dates []window.Date, now time.Time) 
 	}
 	var err error
 	c.comparison, err = compare.New(known, compare.Options{
-		Additive: p.learned.Additive || !p.learned.Examined, DirectLimit: int(p.allowance(now)),
+		Additive: p.sums(), DirectLimit: int(p.allowance(now)),
 		Cut: func(w window.Window) bool { return cuts[w.From] },
 	})
 	if err != nil {
@@ -396,6 +407,9 @@ func (p *Poller) compared(ctx context.Context) error {
 		if !agreed[date] {
 			p.settling.rest(now, date)
 			r := p.settling.rests[date]
+			if r.tries >= patientFor {
+				p.raise(ctx, notice.CountsDiffer, differDays, "days do not agree with the source, comparison after comparison; they are compared again", date.String())
+			}
 			p.Log.Warn("a day does not agree with the source; it is compared again", "day", date.String(), "at", r.until, "tries", r.tries)
 			continue
 		}
@@ -437,6 +451,8 @@ func (p *Poller) agree(ctx context.Context, date window.Date, before *journal.Da
 	}
 	p.appended(date, day.Seq, seq)
 	p.coverage.Compared(date, c.Compared.At)
+	p.summariseAnew(ctx, date)
 	delete(p.settling.rests, date)
+	p.over(ctx, notice.CountsDiffer, differDays, date.String())
 	return nil
 }

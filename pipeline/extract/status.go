@@ -23,17 +23,18 @@ type Status struct {
 	Until      *time.Time `json:"waits_until,omitempty"`
 	Error      string     `json:"error,omitempty"`
 	Backfills  []Backfill `json:"backfills"` // active, or ended in the last 7 days
+	Settling   Settling   `json:"settling"`
 }
 
 // Status tells how the operation stands.
 func (p *Poller) Status() Status {
 	now := p.Clock.Now()
 	p.status.count(now, func() (int, int) { return p.Live.Counts(now, &p.coverage) })
-	backfills := p.backfills(now)
+	backfills, settling := p.backfills(now), p.settled()
 	p.status.mu.Lock()
 	defer p.status.mu.Unlock()
 	s := p.status.Status
-	s.Backfills = backfills
+	s.Backfills, s.Settling = backfills, settling
 	s.Operation = p.Operation
 	if !s.LastEnd.IsZero() {
 		s.LagSeconds = now.Sub(s.LastEnd).Seconds()
@@ -53,6 +54,7 @@ func (p *Poller) Status() Status {
 type status struct {
 	mu      sync.Mutex
 	counted time.Time
+	days    map[window.Date]summary
 	Status
 }
 

@@ -120,7 +120,7 @@ func (p *Poller) verify(ctx context.Context, from, to window.Date, repair bool, 
 		}
 	}
 	var err error
-	if c.comparison, err = compare.New(known, compare.Options{Additive: p.learned.Additive || !p.learned.Examined}); err != nil {
+	if c.comparison, err = compare.New(known, compare.Options{Additive: p.sums()}); err != nil {
 		return wrap("planning what to compare", err)
 	}
 	for r, more := c.comparison.Next(); more; r, more = c.comparison.Next() {

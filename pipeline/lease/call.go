@@ -65,6 +65,7 @@ type Outcome struct {
 type Told struct {
 	Limit int64 // calls a day; 0: not told
 	Used  int64 // of the present day, this call included; -1: not told
+	Own   int64 // of Used, or beside it, those with this token; 0: not told
 }
 
 // settlement is an outcome on its way into the record.
@@ -163,7 +164,7 @@ func (t *Token) settle(r *record) *settlement {
 		q.unsent(s.start)
 	}
 	if s.Told != nil {
-		q.learn(s.Told.Limit, s.Told.Used, s.at)
+		q.learn(s.Told.Limit, s.Told.Used, s.Told.Own, s.at)
 	}
 	return s
 }

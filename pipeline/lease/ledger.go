@@ -30,9 +30,11 @@ type bucket struct {
 
 // told is what the source said of the quota, and what was called since.
 type told struct {
-	Used  int64     `json:"used"`
-	Since int64     `json:"since"` // calls after that
-	At    time.Time `json:"at"`
+	Used   int64     `json:"used"`
+	Since  int64     `json:"since"` // calls after that
+	At     time.Time `json:"at"`
+	Own    int64     `json:"own,omitempty"`    // of Used, with this token; 0: not told
+	Others int64     `json:"others,omitempty"` // of Own, what was surely not called from here since the one before
 }
 
 type refused struct {
@@ -100,9 +102,9 @@ func (q *ledger) used(now time.Time) (n int64) {
 }
 
 // learn takes over what the source tells of the quota: how many calls a day,
-// and how many of the present one are used, the call that asked included.
-// Zero limit: not told.
-func (q *ledger) learn(limit, used int64, now time.Time) {
+// and how many of the present one are used, the call that asked included; own
+// are those of them that used this token. Zero limit or own: not told.
+func (q *ledger) learn(limit, used, own int64, now time.Time) {
 	if limit > 0 {
 		q.Limit = limit
 	}
@@ -110,7 +112,7 @@ func (q *ledger) learn(limit, used int64, now time.Time) {
 		return
 	}
 	last := q.Told
-	q.Told = &told{Used: used, At: now}
+	q.Told = &told{Used: used, At: now, Own: own, Others: q.strangers(last, own, now)}
 	if last != nil && used < last.Used { // the source's day began anew
 		q.keep(used, now)
 		q.Refused = nil
@@ -124,6 +126,32 @@ func (q *ledger) learn(limit, used int64, now time.Time) {
 	if others > 0 {
 		q.add(now, others) // made by others, at a time that is not known
 	}
+}
+
+// strangers is how many calls with the token the source tells of that were not
+// counted here. Of a day that began after what was last told, only what
+// exceeds the calls of 24 hours is surely not ours.
+func (q *ledger) strangers(last *told, own int64, now time.Time) int64 {
+	if own > 0 && last != nil && last.Own > 0 && own >= last.Own && now.Sub(last.At) < day {
+		return max(0, own-last.Own-last.Since)
+	}
+	return max(0, own-q.used(now))
+}
+
+// short is by how many calls the quota falls short of what is ahead, at the
+// time in the next 24 hours at which that is most; see free.
+func (q *ledger) short(limit int64, ahead func(time.Duration) int64, now time.Time) (most int64) {
+	if limit == 0 {
+		return 0
+	}
+	count := q.used(now)
+	for _, b := range q.Calls {
+		if end := b.end(); end.After(now) {
+			most = max(most, count+ahead(end.Sub(now))-limit)
+			count -= b.N
+		}
+	}
+	return max(most, ahead(day)-limit)
 }
 
 // keep forgets all but the latest n calls.

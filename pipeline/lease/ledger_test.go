@@ -88,7 +88,7 @@ func TestLearn(t *testing.T) {
 				for range s.calls {
 					q.call(at(s.hour))
 				}
-				q.learn(s.limit, s.told, at(s.hour))
+				q.learn(s.limit, s.told, 0, at(s.hour))
 				if used := q.used(at(s.hour)); used != s.used || q.Limit-used != s.left {
 					t.Errorf("step %d: %d of %d calls are used, want %d and %d left", i, used, q.Limit, s.used, s.left)
 				}
@@ -144,7 +144,7 @@ func TestUnsentIsTakenBack(t *testing.T) {
 	var q ledger
 	q.call(at(0))
 	q.call(at(1))
-	q.learn(10, 2, at(1))
+	q.learn(10, 2, 0, at(1))
 	q.call(at(2))
 	q.unsent(at(2))
 	if q.used(at(2)) != 2 || q.Told.Since != 0 || len(q.Calls) != 2 {
@@ -203,4 +203,53 @@ func TestAnyDayHoldsOneQuota(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestStrangersCalls: what the source counts of a token and nobody here made.
+func TestStrangersCalls(t *testing.T) {
+	now := time.Date(2026, 11, 10, 12, 0, 0, 0, time.UTC)
+	var q ledger
+	step := func(hours int, ours, own, want int64) {
+		t.Helper()
+		now = now.Add(time.Duration(hours) * time.Hour)
+		for range ours {
+			q.call(now)
+		}
+		q.learn(1000, own+7, own, now)
+		if q.Told.Others != want {
+			t.Errorf("%s: %d calls of others, not %d", now, q.Told.Others, want)
+		}
+	}
+	step(0, 1, 1, 0)
+	step(6, 72, 73, 0)
+	step(3, 30, 120, 17)
+	step(3, 30, 150, 0)
+	step(6, 60, 20, 0)     // a new day
+	step(6, 60, 85, 5)     // within it
+	step(30, 10, 900, 890) // nobody asked for so long that it may be another day, and ours are few
+	step(1, 10, 0, 0)      // not told
+}
+
+// TestShort compares with the rule by which calls are let in: where the quota
+// falls short by nothing, a call of no importance fits or one more would not.
+func TestShort(t *testing.T) {
+	now := time.Date(2026, 11, 10, 12, 0, 0, 0, time.UTC)
+	live := func(d time.Duration) int64 { return int64(d/(5*time.Minute)) + 1 }
+	for _, c := range []struct{ limit, each, want int64 }{
+		{0, 1, 0}, {1000, 1, 0}, {290, 1, 0}, {280, 1, 10}, {1000, 3, 0}, {1000, 4, 154}, {200, 0, 89},
+	} {
+		var q ledger
+		for i := range 288 {
+			for range c.each {
+				q.call(now.Add(time.Duration(i-288) * 5 * time.Minute))
+			}
+		}
+		short := q.short(c.limit, live, now)
+		if short != c.want {
+			t.Errorf("limit %d, %d calls each 5 minutes: short by %d, not %d", c.limit, c.each, short, c.want)
+		}
+		if c.limit > 0 && q.fits(c.limit, live, now) && short > 0 {
+			t.Errorf("limit %d: a call fits, and it falls short by %d", c.limit, short)
+		}
+	}
 }

@@ -20,6 +20,7 @@ type State struct {
 	Limit     int64     // calls a day; 0: not known
 	Used      int64     // calls that count now
 	Remaining int64     // calls left now, what is kept for live polling included; of use where Limit is known
+	Others    int64     // calls with this token that were not made here, as token_info last told
 	Refused   bool      // the source said that the quota is used up, and has granted nothing since
 	Waiting   int       // callers of Enter
 	Since     time.Time // since when the first of them waits; zero: nobody does
@@ -54,10 +55,28 @@ func (t *Token) State() State {
 	s.Used = r.Quota.used(now)
 	s.Remaining = max(0, s.Limit-s.Used)
 	s.Refused = r.Quota.Refused != nil
+	if r.Quota.Told != nil {
+		s.Others = r.Quota.Told.Others
+	}
 	if s.Until.IsZero() {
 		if at := r.Quota.free(s.Limit, nil, now); at.After(now) {
 			s.Reason, s.Until = OverQuota, at
 		}
 	}
 	return s
+}
+
+// Short is by how many calls the quota falls short of those that are ahead, as
+// in [Ask], at some time in the next 24 hours; 0 where it lasts, or is not known.
+func (t *Token) Short(ahead func(time.Duration) int64) int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last == nil {
+		return 0
+	}
+	limit := t.limit
+	if limit == 0 {
+		limit = t.last.Quota.Limit
+	}
+	return t.last.Quota.short(limit, ahead, t.clock().Now())
 }

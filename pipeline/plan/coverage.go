@@ -105,6 +105,19 @@ func (d *day) find(local window.Local) (int, bool) {
 	return slices.BinarySearchFunc(d.windows, local, func(w window.Window, l window.Local) int { return int(w.From - l) })
 }
 
+// Complete counts the days from one to another, both included, of which every
+// window has been observed.
+func (c *Coverage) Complete(from, to window.Date) (days int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for date, d := range c.days {
+		if date >= from && date <= to && d.missing == 0 && d.total > 0 {
+			days++
+		}
+	}
+	return days
+}
+
 // Mark notes that a window of a day known to c has been observed, for the
 // first time or with another content than before.
 func (c *Coverage) Mark(date window.Date, local window.Local) {

@@ -5,10 +5,15 @@
 //	/metrics  Prometheus
 //	/healthz  200 while the process advances, whatever the source, NATS or the bucket do
 //	/readyz   200 when NATS is reached and the streams have been checked
+//
+//	/api/v1/coverage?operation=&from=&to=
+//	          what is known of an operation's days, both included, as JSON; an
+//	          error is {"error": "…"} with status 400, 404 or 503
 package status
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,9 +31,14 @@ type Options struct {
 	Alive    func() error    // nil: the process advances
 	Ready    func() error    // nil: it can do its work
 	Page     func(io.Writer) // writes the status for a person
+	Coverage Coverage
 	Gatherer prometheus.Gatherer
 	Log      *slog.Logger
 }
+
+// Coverage gives what is known of an operation's days, to be written as JSON.
+// status is that of an answer with an error.
+type Coverage func(ctx context.Context, operation, from, to string) (answer any, status int, err error)
 
 // Handler answers the paths of the package.
 func Handler(o Options) http.Handler {
@@ -36,6 +46,7 @@ func Handler(o Options) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", probe(o.Alive))
 	mux.HandleFunc("GET /readyz", probe(o.Ready))
+	mux.HandleFunc("GET /api/v1/coverage", coverage(o.Coverage))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		o.Page(w)
@@ -52,6 +63,26 @@ func probe(check func() error) http.HandlerFunc {
 			return
 		}
 		_, _ = fmt.Fprintln(w, "ok")
+	}
+}
+
+// askTime bounds what an answer takes to be put together.
+const askTime = 20 * time.Second
+
+func coverage(ask Coverage) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), askTime)
+		defer cancel()
+		q := r.URL.Query()
+		answer, status, err := ask(ctx, q.Get("operation"), q.Get("from"), q.Get("to"))
+		w.Header().Set("Content-Type", "application/json")
+		if err != nil {
+			w.WriteHeader(status)
+			answer = struct {
+				Error string `json:"error"`
+			}{err.Error()}
+		}
+		_ = json.NewEncoder(w).Encode(answer) // whoever asked may be gone
 	}
 }
 

@@ -60,14 +60,14 @@ func (t *told) same(w *schemas.Window) bool {
 	return t.observedAt.Equal(w.ObservedAt) && t.says(w)
 }
 
-// says is same but for when the window was observed.
+// says is same but for when the window was observed. Descriptions are labels
+// that the source edits at will: they are told with what else changes, and make
+// no revision.
 func (t *told) says(w *schemas.Window) bool {
 	return t.method == w.Method &&
 		t.rejected == int64(len(w.Rejects)) && t.dropped == w.Dropped &&
 		slices.EqualFunc(t.rows, w.Rows, func(a, b schemas.Row) bool {
-			return a.Agent == b.Agent && a.Code == b.Code && a.Interactions == b.Interactions &&
-				(a.Description == nil) == (b.Description == nil) &&
-				(a.Description == nil || *a.Description == *b.Description)
+			return a.Agent == b.Agent && a.Code == b.Code && a.Interactions == b.Interactions
 		})
 }
 

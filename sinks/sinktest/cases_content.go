@@ -117,6 +117,14 @@ var contentCases = []testCase{
 		wrote(t, commit(t, s, second), 1)
 		check(t, h, testKey, second.Windows)
 	}},
+	{"a description alone changes nothing", func(t testing.TB, h Harness) {
+		s := open(t, h)
+		first := fold(win(0, row("Ana", "1", 3), described("Luis", "1", "old", 1)))
+		commit(t, s, first)
+		idle(t, commit(t, s, fold(win(0, described("Ana", "1", "said", 3), described("Luis", "1", "new", 1)))))
+		idle(t, commit(t, s, fold(win(0, row("Ana", "1", 3), row("Luis", "1", 1)))))
+		check(t, h, testKey, first.Windows)
+	}},
 	{"a day whose rows all vanish", func(t testing.TB, h Harness) {
 		s := open(t, h)
 		commit(t, s, fold(win(0, row("Ana", "1", 3)), win(1, row("Luis", "1", 1))))

@@ -130,7 +130,8 @@ func supersedes(w, held schemas.Window) bool {
 	return !sameContent(w, held)
 }
 
-// sameContent reports whether two states of a window say the same of it.
+// sameContent reports whether two states of a window say the same of it, but
+// for descriptions.
 func sameContent(a, b schemas.Window) bool {
 	return a.Method == b.Method && a.Dropped == b.Dropped &&
 		slices.EqualFunc(a.Rows, b.Rows, sameRow) &&
@@ -140,9 +141,7 @@ func sameContent(a, b schemas.Window) bool {
 }
 
 func sameRow(a, b schemas.Row) bool {
-	return a.Agent == b.Agent && a.Code == b.Code && a.Interactions == b.Interactions &&
-		(a.Description == nil) == (b.Description == nil) &&
-		(a.Description == nil || *a.Description == *b.Description)
+	return a.Agent == b.Agent && a.Code == b.Code && a.Interactions == b.Interactions
 }
 
 func cloneWindow(w schemas.Window) schemas.Window {

@@ -56,8 +56,8 @@ const minutesPerDay = 24 * 60
 type shape [minutesPerDay]float64
 
 // newShape gives people's hours a morning peak, a lunch and an afternoon, and
-// the rest of the day one part in fifty of that.
-func newShape(from, to int, steady bool) *shape {
+// the rest of the day one part in fifty of that, or nothing at all.
+func newShape(from, to int, steady, closed bool) *shape {
 	var s shape
 	total := 0.0
 	for m := range s {
@@ -66,6 +66,9 @@ func newShape(from, to int, steady bool) *shape {
 		case steady, m >= from && m < from+30, m >= to-60 && m < to:
 			weight = 0.7
 		case m < from || m >= to:
+			if closed {
+				weight = 0
+			}
 		case m >= 12*60+30 && m < 14*60:
 			weight = 0.45
 		default:

@@ -149,6 +149,10 @@ func (o *operation) volume(d window.Date, rng *rand.Rand) int {
 		return o.InteractionsPerDay
 	}
 	switch weekday := weekday(d); {
+	case o.Closed && !o.Weekends && (weekday == time.Saturday || weekday == time.Sunday):
+		return 0
+	case o.Closed:
+		return o.InteractionsPerDay
 	case holiday(d) || o.holidays[d]:
 		mean *= 0.08
 	case o.Weekends:

@@ -28,6 +28,11 @@ type Operation struct {
 	Weekends bool     `yaml:"weekends"` // Saturdays and Sundays are working days
 	Holidays []string `yaml:"holidays"` // days of the form 2006-01-02, besides those of the country
 
+	// Closed: nothing happens outside of Hours nor, without Weekends, at the
+	// week-end; every weekday is a working day, with just as many interactions
+	// as InteractionsPerDay says.
+	Closed bool `yaml:"closed"`
+
 	Faults *Faults `yaml:"faults"` // in place of the scenario's
 }
 

@@ -101,7 +101,7 @@ func newOperation(spec Operation, seed uint64) (*operation, error) {
 		faults:    spec.Faults,
 		seed:      mixText(mix(seed, spec.Seed), spec.Name),
 		loc:       zone.Location(),
-		shape:     newShape(from, to, spec.Steady),
+		shape:     newShape(from, to, spec.Steady, spec.Closed),
 		holidays:  map[window.Date]bool{},
 		stats: OperationStats{
 			Calls: map[string]map[Result]int64{}, Days: map[string]int64{}, QuotaSpent: map[string]int64{}, Faults: map[string]int64{},

@@ -212,3 +212,30 @@ func TestSilence(t *testing.T) {
 		t.Error("nothing is not empty")
 	}
 }
+
+// TestClosed: a closed operation has its number on weekdays in its hours, and
+// nothing at any other time.
+func TestClosed(t *testing.T) {
+	s, err := chat7sim.New(chat7sim.Options{Seed: 2, Scenario: chat7sim.Scenario{Operations: []chat7sim.Operation{
+		{Name: "ventas", Timezone: "America/Bogota", InteractionsPerDay: 200, Closed: true},
+	}}, Now: func() time.Time { return time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := func(from, to window.Local) (n int64) {
+		for _, c := range s.Truth("ventas", window.Range{From: from, To: to}) {
+			n += c.Interactions
+		}
+		return n
+	}
+	for d := window.DateOf(2026, 12, 1); d <= window.DateOf(2026, 12, 31); d++ {
+		want := int64(200)
+		if w := (int(d) + 4) % 7; w == 0 || w == 6 { // day 0 was a Thursday
+			want = 0
+		}
+		inside := sum(d.Start()+8*3600, d.Start()+20*3600)
+		if all := sum(d.Start(), d.End()); all != want || inside != want {
+			t.Errorf("%s has %d interactions, %d in its hours, want %d", d, all, inside, want)
+		}
+	}
+}

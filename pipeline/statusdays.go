@@ -1,0 +1,85 @@
+package pipeline
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"wolkpipe/pipeline/extract"
+)
+
+// writeDays tells how far the recorded days can be trusted.
+func (s Status) writeDays(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "\nDAYS\tSETTLED\tPROVISIONAL\tCORRECTED WINDOWS\tLATEST CORRECTION")
+	some := false
+	for _, o := range s.Operations {
+		d := o.Settling
+		if d.Settled+d.Provisional == 0 {
+			continue
+		}
+		some = true
+		latest := "-"
+		if d.AgeMax > 0 {
+			latest = time.Duration(d.AgeMax*float64(time.Second)).Round(time.Minute).String() + " after its window"
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\n", o.Operation, d.Settled, d.Provisional, d.Corrected, latest)
+	}
+	if some {
+		_ = t.Flush()
+	}
+	for _, o := range s.Operations {
+		if o.Settling.Advice != "" {
+			_, _ = fmt.Fprintf(w, "%s: %s\n", o.Operation, o.Settling.Advice)
+		}
+	}
+	s.writePeriods(w)
+}
+
+// mostPeriods is how many periods of an operation are printed; JSON has all.
+const mostPeriods = 6
+
+func (s Status) writePeriods(w io.Writer) {
+	for _, o := range s.Operations {
+		all := o.Settling.Periods
+		if len(all) == 0 {
+			continue
+		}
+		left := ""
+		if len(all) > mostPeriods {
+			left, all = fmt.Sprintf("… %d more before, ", len(all)-mostPeriods), all[len(all)-mostPeriods:]
+		}
+		var said []string
+		for _, p := range all {
+			said = append(said, sayPeriod(p))
+		}
+		_, _ = fmt.Fprintf(w, "%s: %s%s\n", o.Operation, left, strings.Join(said, ", "))
+	}
+}
+
+func sayPeriod(p extract.Period) string {
+	days := p.From
+	if p.To != p.From {
+		days += " to " + p.To
+	}
+	return days + " " + p.State
+}
+
+// writeBackfills tells of what was asked for.
+func (s Status) writeBackfills(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "\nBACKFILL\tSTATE\tFILLED\tTO COMPARE\tASKED")
+	some := false
+	for _, o := range s.Operations {
+		for _, b := range o.Backfills {
+			some = true
+			_, _ = fmt.Fprintf(t, "%s\t%s\t%d/%d\t%d days\t%s\n", b.ID, b.State, b.Windows-b.Missing, b.Windows, b.Uncompared,
+				b.Asked.Local().Format("2006-01-02 15:04"))
+		}
+	}
+	if some {
+		_ = t.Flush()
+	}
+}
