@@ -175,6 +175,9 @@ func (p *Poller) wanted(date window.Date) bool {
 // unsettled counts the days of a backfill that wait for a comparison which may
 // still come soon.
 func (p *Poller) unsettled(now time.Time, from, to window.Date) int {
+	if p.allowance(now) <= 0 {
+		return 0
+	}
 	return p.Live.Uncompared(now, &p.coverage, from, to, func(date window.Date, age time.Duration) bool {
 		return p.settling.rests[date].tries >= patientFor || p.unsummable(age)
 	})
