@@ -12,6 +12,7 @@ import (
 
 	"wolkpipe/pipeline/backfill"
 	"wolkpipe/pipeline/chat7/chat7sim"
+	"wolkpipe/pipeline/window"
 )
 
 // startNATS starts a NATS server that is nobody's own.
@@ -67,7 +68,10 @@ func TestReplicasBackfill(t *testing.T) {
 	}
 	start(0)
 	start(1)
-	const from, to = "2026-11-23", "2026-11-26"
+	last := window.DateOf(2026, 11, 26)
+	first := last - window.Date(rounds) // a day's work for each round, and one more
+	from, to, windows := first.String(), last.String(), 96*int(rounds+1)
+	id := fmt.Sprintf("ventas-%s-%s", first.Compact(), last.Compact())
 	code, stdout, stderr := s.run(backfillArgs("ventas", from, to, "--detach")...)
 	if code != 0 {
 		t.Fatalf("--detach exits %d: %s%s", code, stdout, stderr)
@@ -110,12 +114,12 @@ func TestReplicasBackfill(t *testing.T) {
 		}
 		s.progress(daemons[0], s.calls()+20+rng.Int64N(20))
 	}
-	s.status(daemons[0], reached(backfill.Done, "ventas-20261123-20261126"))
+	s.status(daemons[0], reached(backfill.Done, id))
 	follower.exits(0)
-	if want := "Done: ventas-20261123-20261126, 384 windows, "; !strings.HasPrefix(follower.stdout.String(), want) {
+	if want := fmt.Sprintf("Done: %s, %d windows, ", id, windows); !strings.HasPrefix(follower.stdout.String(), want) {
 		t.Errorf("the follower ends with %q: %s", follower.stdout.String(), follower.stderr.String())
 	}
-	last := s.status(daemons[0], complete)
+	end := s.status(daemons[0], complete)
 	for _, p := range daemons {
 		p.signal(syscall.SIGTERM)
 	}
@@ -123,8 +127,8 @@ func TestReplicasBackfill(t *testing.T) {
 		p.exits(0)
 	}
 	t.Logf("%d rounds, %d calls open when their process was killed, %s on the clock", rounds, callers, clock.Now().Sub(noon).Round(time.Minute))
-	last.Operations[0].Due += 384
-	s.check(from, 15*time.Minute, last)
+	end.Operations[0].Due += windows
+	s.check(from, 15*time.Minute, end)
 	s.checkOverlaps()
 }
 

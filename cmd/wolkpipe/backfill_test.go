@@ -136,7 +136,7 @@ func TestBackfillWrongUsage(t *testing.T) {
 		plan["windows_missing"] != 48.0 || plan["calls_expected"] != nil || plan["calls_at_least"].(float64) < 1 {
 		t.Errorf("--plan --json exits %d, %v: %s%s", code, err, stdout, stderr)
 	}
-	if n := s.calls() + int64(len(s.watch.calls)); n > 0 {
+	if n := s.calls() + int64(len(s.watch.seen())); n > 0 {
 		t.Fatalf("%d calls were made", n)
 	}
 
@@ -227,9 +227,7 @@ func TestBackfillWaitsForQuota(t *testing.T) {
 	if now := clock.Now(); now.After(begin.Add(15 * time.Minute)) {
 		t.Skipf("the machine is too slow: it is %s by now", now)
 	}
-	s.watch.mu.Lock()
-	waited := len(s.watch.calls)
-	s.watch.mu.Unlock()
+	waited := len(s.watch.seen())
 	if done := p.stdout.String(); done != "" {
 		t.Fatalf("nothing is waited for: %s", done)
 	}
@@ -238,7 +236,7 @@ func TestBackfillWaitsForQuota(t *testing.T) {
 		t.Errorf("it ends with %q: %s", p.stdout.String(), p.stderr.String())
 	}
 	midnight := time.Date(2026, 11, 27, 5, 0, 0, 0, time.UTC)
-	rest := s.watch.calls[waited:]
+	rest := s.watch.seen()[waited:]
 	asked := 0
 	for _, c := range rest {
 		if c.api == "chat_7" && c.at.Before(midnight) {
@@ -450,6 +448,9 @@ func TestBackfillByDaemon(t *testing.T) {
 	b := detach("ventas", "2026-11-24", "2026-11-26")
 	c := detach("soporte", "2026-11-20", "2026-11-26")
 	s.status(p, reached(backfill.Active, a, b, c))
+	if _, stdout, stderr := s.run("status", "-c", "wolkpipe.yaml"); !strings.Contains(stdout, a) || !strings.Contains(stdout, b) || !strings.Contains(stdout, c) {
+		t.Errorf("status does not show the backfills: %s%s", stdout, stderr)
+	}
 	following := s.start(backfillArgs("ventas", "2026-11-21", "2026-11-23")...)
 	cancelled := s.start(backfillArgs("ventas", "2026-11-24", "2026-11-26")...)
 	following.says("filling: ")

@@ -181,16 +181,16 @@ func (w *watch) stallNext(long time.Duration) <-chan *http.Request {
 	return w.stall.came
 }
 
-// all are the chat_7 calls so far.
-func (w *watch) all() (calls []call) {
+// seen are the calls so far.
+func (w *watch) seen() []call {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, c := range w.calls {
-		if c.api == "chat_7" {
-			calls = append(calls, c)
-		}
-	}
-	return calls
+	return slices.Clone(w.calls)
+}
+
+// all are the chat_7 calls so far.
+func (w *watch) all() []call {
+	return slices.DeleteFunc(w.seen(), func(c call) bool { return c.api != "chat_7" })
 }
 
 func (w *watch) meetings() int {
