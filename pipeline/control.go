@@ -66,6 +66,16 @@ func (p *Pipeline) Cancel(ctx context.Context, id string) error {
 	return err
 }
 
+// Active are the backfills that this process works on and has not ended.
+func (p *Pipeline) Active() (all []backfill.Request) {
+	for _, r := range p.asked.All("") {
+		if r.State == backfill.Active {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
 // Asked gives the backfill with an id.
 func (p *Pipeline) Asked(id string) (backfill.Request, bool) { return p.asked.Find(id) }
 

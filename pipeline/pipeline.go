@@ -323,9 +323,18 @@ func (p *Pipeline) drain(ctx context.Context) {
 // LetGo gives up the leases of a pipeline that was not run.
 func (p *Pipeline) LetGo(ctx context.Context) error { return p.leases.Close(ctx) }
 
-// Taken reports whether the sinks have taken all that the journal has told them.
-// One that fails is not waited for: see Status.
-func (p *Pipeline) Taken(ctx context.Context) bool { return !p.pending(ctx) }
+// Converge makes every sink hold an operation's days, both included, without
+// waiting for hints. The error is the first.
+func (p *Pipeline) Converge(ctx context.Context, operation string, from, to window.Date) error {
+	for _, w := range p.workers {
+		for date := from; date <= to; date++ {
+			if err := w.sweep(ctx, sinks.Key{Operation: operation, Day: date.String()}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
 
 // pending reports whether any sink has hints that are not acknowledged.
 func (p *Pipeline) pending(ctx context.Context) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -78,6 +79,7 @@ func (b *backfillCommand) run(ctx context.Context) error {
 		return err
 	}
 	if b.plan {
+		b.config = one(b.config, request.Operation)
 		return b.forecast(ctx, request)
 	}
 	for begun := time.Now(); ; {
@@ -139,8 +141,8 @@ func (b *backfillCommand) request() (r backfill.Request, err error) {
 	if b.detach && b.plan || b.json && !b.plan {
 		return r, usagef("--detach does not go with --plan, and --json goes with it only")
 	}
-	if err := keepOperation(b.config, b.ask.Operation); err != nil {
-		return r, err
+	if len(one(b.config, b.ask.Operation).Operations) == 0 {
+		return r, usagef("--operation %q is not in the configuration", b.ask.Operation)
 	}
 	op := b.operation()
 	if r, err = b.ask.Request(backfill.Operation{Name: op.Name, Zone: op.Zone, Grid: op.Grid}, b.clock.Now()); err != nil {
@@ -150,7 +152,9 @@ func (b *backfillCommand) request() (r backfill.Request, err error) {
 }
 
 // operation is the one that is asked for, without its source.
-func (b *backfillCommand) operation() pipeline.Operation { return operationOf(b.config.Operations[0]) }
+func (b *backfillCommand) operation() pipeline.Operation {
+	return operationOf(one(b.config, b.ask.Operation).Operations[0])
+}
 
 // asked follows what a daemon was asked to do.
 func (b *backfillCommand) asked(ctx context.Context, in *installation, id string) error {
@@ -197,7 +201,7 @@ func (b *backfillCommand) alone(ctx context.Context, request backfill.Request) e
 	if b.detach {
 		return usagef("--detach needs a running daemon: start `wolkpipe run`")
 	}
-	if err := b.config.CheckReferences(os.LookupEnv); err != nil {
+	if err := one(b.config, request.Operation).CheckReferences(os.LookupEnv); err != nil {
 		return err
 	}
 	log := newLogger(b.config)
@@ -216,9 +220,21 @@ func (b *backfillCommand) alone(ctx context.Context, request backfill.Request) e
 	_, _ = fmt.Fprintf(b.cmd.ErrOrStderr(), "No daemon runs: filling %s here.\n", id)
 	f := newFollower(b.cmd, id, request.Operation, b.clock)
 	f.stops = true
-	f.taken = in.pipeline.Taken
+	f.take = func(ctx context.Context) (err error) {
+		for try := range handOverTries {
+			if err = in.pipeline.Converge(ctx, request.Operation, request.From, request.To); err == nil || ctx.Err() != nil {
+				break
+			}
+			_ = extract.System{}.Sleep(ctx, time.Second<<try)
+		}
+		return err
+	}
 	err = alongside(ctx, in.pipeline.Run, func(ctx context.Context) error {
-		return f.follow(ctx, func(ctx context.Context) (pipeline.Status, error) { return in.pipeline.Status(ctx), nil })
+		err := f.follow(ctx, func(ctx context.Context) (pipeline.Status, error) { return in.pipeline.Status(ctx), nil })
+		if err == nil {
+			err = b.stay(ctx, in.pipeline)
+		}
+		return err
 	})
 	if ctx.Err() == nil {
 		return err
@@ -226,11 +242,53 @@ func (b *backfillCommand) alone(ctx context.Context, request backfill.Request) e
 	// A daemon that starts later would go on with it, though it was ended here.
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), answerLimit)
 	defer stop()
-	if err := in.pipeline.Cancel(ending, id); err != nil && !errors.As(err, new(*pipeline.AskError)) {
-		return err
+	for _, r := range in.pipeline.Active() {
+		if err := in.pipeline.Cancel(ending, r.ID()); err != nil && !errors.As(err, new(*pipeline.AskError)) {
+			return err
+		}
 	}
 	_, _ = fmt.Fprintln(b.cmd.ErrOrStderr(), "Ended. What was filled stays; the same command goes on with the rest.")
 	return errInterrupted
+}
+
+// handOverTries is how often a sink is tried, after pauses that double from 1 s.
+const handOverTries = 4
+
+// stay waits for what other commands have asked of this process meanwhile.
+func (b *backfillCommand) stay(ctx context.Context, p *pipeline.Pipeline) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	told := ""
+	for {
+		active := p.Active()
+		if len(active) == 0 {
+			if told != "" { // who asked looks on, and is to see the end
+				return extract.System{}.Sleep(ctx, 4*lookEvery)
+			}
+			return nil
+		}
+		if id := active[0].ID(); id != told {
+			_, _ = fmt.Fprintf(b.cmd.ErrOrStderr(), "Another command asked this process to fill %s; it stays until that is done.\n", id)
+			told = id
+		}
+		for _, o := range p.Status(ctx).Operations {
+			if o.Operation == active[0].Operation && o.State == "bad_token" {
+				return errors.New(o.Error)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// one is c with only the named operation.
+func one(c *config.Config, operation string) *config.Config {
+	copied := *c
+	copied.Operations = slices.DeleteFunc(slices.Clone(c.Operations), func(op config.Operation) bool { return op.Name != operation })
+	return &copied
 }
 
 // end cancels a backfill.

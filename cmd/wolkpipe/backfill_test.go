@@ -584,7 +584,10 @@ func TestBackfillDelaysNoLiveWindow(t *testing.T) {
 		}
 		zones[op.Tokens[0]] = zone
 	}
-	s.progress(p, s.calls()+1200)
+	s.progress(p, s.calls()+400)
+	if err := clock.Sleep(t.Context(), begin.Add(10*time.Minute).Sub(clock.Now())); err != nil { // windows must become due
+		t.Fatal(err)
+	}
 	status := s.status(p, reached(backfill.Active, "ventas-20261001-20261126", "soporte-20261001-20261126"))
 	end := clock.Now().Add(-time.Minute)
 	p.kill()

@@ -134,7 +134,7 @@ func alongside(ctx context.Context, run, work func(context.Context) error) error
 	select {
 	case ran := <-done:
 		if early {
-			return errors.Join(errors.New("the pipeline ended before the demo"), ran)
+			return errors.Join(errors.New("the pipeline ended early"), ran)
 		}
 		return errors.Join(err, ran)
 	case <-overdue:

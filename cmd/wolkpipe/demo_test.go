@@ -24,8 +24,8 @@ func TestAlongside(t *testing.T) {
 	}{
 		"work":                         {run: until(nil), work: at(nil)},
 		"work with an error":           {run: until(nil), work: at(differ), want: "differ"},
-		"run":                          {run: at(broken), work: until(nil), want: "the pipeline ended before the demo\nbroken"},
-		"run without an error":         {run: at(nil), work: until(nil), want: "the pipeline ended before the demo"},
+		"run":                          {run: at(broken), work: until(nil), want: "the pipeline ended early\nbroken"},
+		"run without an error":         {run: at(nil), work: until(nil), want: "the pipeline ended early"},
 		"a signal":                     {run: until(nil), work: until(differ), interrupt: true, want: "differ"},
 		"a signal, and run lingers on": {run: func(context.Context) error { select {} }, work: until(differ), interrupt: true, want: "differ"},
 	} {

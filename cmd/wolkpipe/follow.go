@@ -21,11 +21,11 @@ type follower struct {
 	progress      *progress
 	clock         extract.Clock
 	began         time.Time
-	since         time.Time                  // what was told before it was asked for does not count
-	missing       int                        // when it began
-	waits         string                     // the reason that was told last
-	stops         bool                       // a bad token is an end: nobody else goes on
-	taken         func(context.Context) bool // whether the sinks have all; nil: not waited for
+	since         time.Time                   // what was told before it was asked for does not count
+	missing       int                         // when it began
+	waits         string                      // the reason that was told last
+	stops         bool                        // a bad token is an end: nobody else goes on
+	take          func(context.Context) error // makes the sinks take all; nil: somebody else does
 }
 
 func newFollower(cmd *cobra.Command, id, operation string, clock extract.Clock) *follower {
@@ -80,7 +80,10 @@ func (f *follower) show(ctx context.Context, s pipeline.Status) (ended bool, err
 			}
 		}
 	}
-	if b == nil || b.Asked.Before(f.since) {
+	if waits.State == "bad_token" && f.stops {
+		return true, errors.New(waits.Error)
+	}
+	if b == nil || b.Asked.Before(f.since) || waits.Reading {
 		return false, nil // not taken up yet
 	}
 	if f.missing < 0 {
@@ -91,9 +94,6 @@ func (f *follower) show(ctx context.Context, s pipeline.Status) (ended bool, err
 		return true, fmt.Errorf("%s was cancelled; what was filled stays", f.id)
 	case backfill.Done:
 		return f.done(ctx, s, b)
-	}
-	if waits.State == "bad_token" && f.stops {
-		return true, errors.New(waits.Error)
 	}
 	f.wait(waits)
 	if waits.Until == nil {
@@ -125,14 +125,11 @@ func (f *follower) wait(s extract.Status) {
 
 // done tells the result, once the sinks have it where that is waited for.
 func (f *follower) done(ctx context.Context, s pipeline.Status, b *extract.Backfill) (ended bool, err error) {
-	for _, k := range s.Sinks {
-		if k.Error != "" && f.taken != nil {
-			return true, fmt.Errorf("%s is filled, but the sink %s does not take it: %s: once that is mended, `wolkpipe run` makes it do so", f.id, k.Name, k.Error)
-		}
-	}
-	if f.taken != nil && !f.taken(ctx) {
+	if f.take != nil {
 		f.progress.show("handing over to the sinks", b.Windows, b.Windows, backlog(s))
-		return false, nil
+		if err := f.take(ctx); err != nil {
+			return true, fmt.Errorf("%s is filled, but %w: once that is mended, `wolkpipe run` or `wolkpipe resync` hands it over", f.id, err)
+		}
 	}
 	f.progress.finish()
 	_, err = fmt.Fprintf(f.out, "Done: %s, %d windows, %d of them filled now, in %s.\n",

@@ -96,6 +96,10 @@ func (p *Poller) pause(now time.Time, wait time.Duration, err error) (until time
 		if state := p.holder.Load().State(); state.Until.After(until) {
 			until = state.Until
 		}
+		if p.Quota == 0 { // asked then, the source may tell that its day has begun anew
+			p.renewed = p.Live.Midnight(now).Add(time.Minute)
+			until = minTime(until, minTime(p.renewed, now.Add(quotaAge)))
+		}
 		until = maxTime(until, now.Add(firstWait))
 		p.asked = time.Time{}
 		p.Log.Warn("the day's calls are used up", "until", until, "error", err)
@@ -107,6 +111,13 @@ func (p *Poller) pause(now time.Time, wait time.Duration, err error) (until time
 		p.Log.Warn("the source failed; asking again", "in", until.Sub(now).Round(time.Millisecond), "error", err)
 	}
 	return until
+}
+
+func minTime(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 func maxTime(a, b time.Time) time.Time {

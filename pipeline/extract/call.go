@@ -68,9 +68,7 @@ func overQuota(kind lease.Kind) string {
 
 // ahead is how many calls live polling will make within d: what others leave
 // of the quota.
-func (p *Poller) ahead(d time.Duration) int64 {
-	return int64(d/time.Duration(p.Live.Grid)) + 1
-}
+func (p *Poller) ahead(d time.Duration) int64 { return p.Live.Reserve(d) }
 
 // connect makes the client. It sends the token whose lease was entered, and
 // nothing after the lease's time for that.

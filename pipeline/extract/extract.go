@@ -78,6 +78,8 @@ type Poller struct {
 	permit atomic.Pointer[lease.Call]  // of the call under way
 	asked  time.Time                   // when the source last told the quota
 
+	renewed time.Time // when its day may have begun anew, and it is to be asked again; zero: not waited for
+
 	learned Learned   // as last looked up
 	looked  time.Time // when that was
 
@@ -180,7 +182,9 @@ func (p *Poller) step(ctx context.Context) error {
 	}
 	now := p.Clock.Now()
 	p.inspect(ctx, now)
-	if p.Quota == 0 && now.Sub(p.asked) >= quotaAge && !now.Before(p.liveRest) {
+	renewed := !p.renewed.IsZero() && !now.Before(p.renewed)
+	if p.Quota == 0 && (renewed || now.Sub(p.asked) >= quotaAge) && !now.Before(p.liveRest) {
+		p.renewed = time.Time{}
 		p.refreshQuota(ctx)
 		return nil
 	}
@@ -261,6 +265,7 @@ func (p *Poller) begin(ctx context.Context) error {
 		return err
 	}
 	p.listen(ctx)
+	p.status.read(false)
 	p.unread = p.unread[:0]
 	for _, key := range days {
 		p.unread = append(p.unread, key.Day) // rising: the latest is read first
@@ -276,6 +281,7 @@ func (p *Poller) begin(ctx context.Context) error {
 // readNext reads the coverage of one more day.
 func (p *Poller) readNext(ctx context.Context) error {
 	if len(p.unread) == 0 {
+		p.status.read(true)
 		return nil
 	}
 	last := len(p.unread) - 1
@@ -283,6 +289,7 @@ func (p *Poller) readNext(ctx context.Context) error {
 		return err
 	}
 	p.unread = p.unread[:last]
+	p.status.read(last == 0)
 	return nil
 }
 

@@ -22,6 +22,7 @@ type Status struct {
 	State      string     `json:"state"`                 // "running", or why it waits: quota, bad_token, …
 	Until      *time.Time `json:"waits_until,omitempty"`
 	Error      string     `json:"error,omitempty"`
+	Reading    bool       `json:"reading"`   // the journal is still being read: what is missing may be there
 	Backfills  []Backfill `json:"backfills"` // active, or ended in the last 7 days
 	Settling   Settling   `json:"settling"`
 }
@@ -71,6 +72,12 @@ func (s *status) count(now time.Time, count func() (due, missing int)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Due, s.Missing, s.counted = due, missing, now
+}
+
+func (s *status) read(whole bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Reading = !whole
 }
 
 func (s *status) answered(at time.Time) {

@@ -34,7 +34,7 @@ type Forecast struct {
 // Forecast tells what filling b will take. Calls that fail, and comparisons of
 // windows that changed meanwhile, are not in it.
 func (l Live) Forecast(now time.Time, c *Coverage, b Backfill, q Quota, costs Costs) Forecast {
-	f := Forecast{Live: int64(24*time.Hour/time.Duration(l.Grid)) + tokenInfos}
+	f := Forecast{Live: l.Reserve(24 * time.Hour)}
 	f.Windows, f.Missing = l.Progress(now, c, b)
 	b.To = min(b.To, l.Zone.Local(now).Date())
 	expected, known := l.calls(now, c, b, costs, &f)
@@ -52,9 +52,6 @@ func (l Live) Forecast(now time.Time, c *Coverage, b Backfill, q Quota, costs Co
 	}
 	return f
 }
-
-// tokenInfos is how many calls a day ask for the quota itself.
-const tokenInfos = 4
 
 // calls adds up what asking for b's months takes: each run of missing windows
 // by itself, and where days are compared again, each month once.
@@ -105,7 +102,7 @@ func (l Live) finish(now time.Time, q Quota, costs Costs, calls int64, f *Foreca
 	}
 	f.Days = float64(calls) / float64(spare)
 	left := spare
-	midnight := l.midnight(now)
+	midnight := l.Midnight(now)
 	if q.Left >= 0 { // live polling still needs its part of today's
 		left = max(0, q.Left-f.Live*int64(midnight.Sub(now))/int64(24*time.Hour))
 	}
@@ -121,8 +118,8 @@ func (l Live) finish(now time.Time, q Quota, costs Costs, calls int64, f *Foreca
 	}
 }
 
-// midnight is the next one of the operation's zone.
-func (l Live) midnight(now time.Time) time.Time {
+// Midnight is the next one of the operation's zone.
+func (l Live) Midnight(now time.Time) time.Time {
 	tomorrow := l.Zone.Local(now).Date() + 1
 	if hours := l.Zone.Windows(tomorrow, window.Grid(time.Hour)); len(hours) > 0 {
 		return hours[0].Start

@@ -24,6 +24,14 @@ type Live struct {
 	Ages  []time.Duration // of a day, at which it is compared with the source again; rising
 }
 
+// Reserve is how many calls live polling is to have within d: one for each
+// window that ends, and one in twenty for those that fail and for asking about
+// the quota itself.
+func (l Live) Reserve(d time.Duration) int64 {
+	n := int64(d/time.Duration(l.Grid)) + 1
+	return n + n/20
+}
+
 // Backfill is days to fill, both included. They may reach into what is kept
 // covered anyway.
 type Backfill struct {
