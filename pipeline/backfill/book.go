@@ -8,13 +8,15 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"wolkpipe/pipeline/watch"
 )
 
 // Book is a process's view of all requests. Its methods may be called from
 // several goroutines.
 type Book struct {
-	kv      jetstream.KeyValue
-	watcher jetstream.KeyWatcher
+	kv   jetstream.KeyValue
+	stop func()
 
 	mu      sync.Mutex
 	known   map[string]entry // by id
@@ -30,34 +32,12 @@ type entry struct {
 func Open(ctx context.Context, kv jetstream.KeyValue) (*Book, error) {
 	b := &Book{kv: kv, known: map[string]entry{}, changed: make(chan struct{})}
 	var err error
-	if b.watcher, err = kv.Watch(ctx, pattern); err != nil {
-		return nil, fmt.Errorf("reading the backfills: %w", err)
-	}
-	for {
-		select {
-		case update := <-b.watcher.Updates():
-			if update == nil { // all that was there
-				go b.follow()
-				return b, nil
-			}
-			b.read(update)
-		case <-ctx.Done():
-			_ = b.watcher.Stop()
-			return nil, fmt.Errorf("reading the backfills: %w", ctx.Err())
-		}
-	}
+	b.stop, err = watch.Keys(ctx, kv, pattern, "the backfills", b.read)
+	return b, err
 }
 
 // Close ends the following.
-func (b *Book) Close() { _ = b.watcher.Stop() }
-
-func (b *Book) follow() {
-	for update := range b.watcher.Updates() {
-		if update != nil {
-			b.read(update)
-		}
-	}
-}
+func (b *Book) Close() { b.stop() }
 
 // read takes over what the bucket says of a request. One that cannot be read
 // is as if it were not there: it can be asked for again.

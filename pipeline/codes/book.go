@@ -2,7 +2,6 @@ package codes
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -11,15 +10,17 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"wolkpipe/pipeline/watch"
 )
 
 // Book is a process's view of the codes of all operations. It follows the
 // bucket, so that what one process was told reaches the others. Its methods
 // may be called from several goroutines.
 type Book struct {
-	kv      jetstream.KeyValue
-	watcher jetstream.KeyWatcher
-	log     *slog.Logger
+	kv   jetstream.KeyValue
+	stop func()
+	log  *slog.Logger
 
 	mu      sync.Mutex
 	pages   map[string]page // by operation
@@ -54,34 +55,12 @@ func (t *Texts) Of(code string) *string {
 func Open(ctx context.Context, kv jetstream.KeyValue, log *slog.Logger) (*Book, error) {
 	b := &Book{kv: kv, log: log, pages: map[string]page{}, changed: make(chan struct{})}
 	var err error
-	if b.watcher, err = kv.Watch(ctx, storeKey("*")); err != nil {
-		return nil, fmt.Errorf("reading the activity codes: %w", err)
-	}
-	for {
-		select {
-		case update := <-b.watcher.Updates():
-			if update == nil { // all that was there
-				go b.follow()
-				return b, nil
-			}
-			b.read(update)
-		case <-ctx.Done():
-			_ = b.watcher.Stop()
-			return nil, fmt.Errorf("reading the activity codes: %w", ctx.Err())
-		}
-	}
+	b.stop, err = watch.Keys(ctx, kv, storeKey("*"), "the activity codes", b.read)
+	return b, err
 }
 
 // Close ends the following.
-func (b *Book) Close() { _ = b.watcher.Stop() }
-
-func (b *Book) follow() {
-	for update := range b.watcher.Updates() {
-		if update != nil {
-			b.read(update)
-		}
-	}
-}
+func (b *Book) Close() { b.stop() }
 
 func (b *Book) read(update jetstream.KeyValueEntry) {
 	operation := strings.TrimSuffix(update.Key(), storeKey(""))

@@ -120,7 +120,7 @@ func TestSecondComparison(t *testing.T) {
 		m.repeat = nil
 		step := rapid.IntRange(1, 20).Draw(t, "step")
 		n := 0
-		out := drive(t, m, Options{Additive: true}, func(r window.Range) (Answer, bool) {
+		drive(t, m, Options{Additive: true}, func(r window.Range) (Answer, bool) {
 			if n++; n%step == 0 {
 				m.now[rng.below(len(m.now))].change(rng, false)
 			}
@@ -130,7 +130,7 @@ func TestSecondComparison(t *testing.T) {
 			}
 			return a, ok
 		})
-		out = drive(t, m, Options{Additive: true}, m.ask)
+		out := drive(t, m, Options{Additive: true}, m.ask)
 		if bad := m.wrong(out); len(bad) > 0 {
 			t.Fatalf("windows %v of confirmed days are wrong: %s", bad, m.story(out))
 		}

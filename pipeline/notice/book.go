@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"wolkpipe/pipeline/watch"
 )
 
 // Book holds the notices of all operations as this process knows them. It
@@ -21,9 +23,9 @@ import (
 // of a nil Book do nothing. What cannot be stored is known until the process
 // ends, and stored with the next change.
 type Book struct {
-	kv      jetstream.KeyValue
-	watcher jetstream.KeyWatcher
-	log     *slog.Logger
+	kv   jetstream.KeyValue
+	stop func()
+	log  *slog.Logger
 
 	writing sync.Mutex // one change at a time
 
@@ -50,34 +52,12 @@ func storeKey(operation string) string { return operation + ".notices" }
 func Open(ctx context.Context, kv jetstream.KeyValue, log *slog.Logger) (*Book, error) {
 	b := &Book{kv: kv, log: log, pages: map[string]page{}}
 	var err error
-	if b.watcher, err = kv.Watch(ctx, storeKey("*")); err != nil {
-		return nil, fmt.Errorf("reading the notices: %w", err)
-	}
-	for {
-		select {
-		case update := <-b.watcher.Updates():
-			if update == nil { // all that was there
-				go b.follow()
-				return b, nil
-			}
-			b.read(update)
-		case <-ctx.Done():
-			_ = b.watcher.Stop()
-			return nil, fmt.Errorf("reading the notices: %w", ctx.Err())
-		}
-	}
+	b.stop, err = watch.Keys(ctx, kv, storeKey("*"), "the notices", b.read)
+	return b, err
 }
 
 // Close ends the following.
-func (b *Book) Close() { _ = b.watcher.Stop() }
-
-func (b *Book) follow() {
-	for update := range b.watcher.Updates() {
-		if update != nil {
-			b.read(update)
-		}
-	}
-}
+func (b *Book) Close() { b.stop() }
 
 func (b *Book) read(update jetstream.KeyValueEntry) {
 	all := map[string]kept{}
