@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -55,10 +54,8 @@ func newBackfillCommand(clock extract.Clock) *cobra.Command {
 		},
 	}
 	configFlag(cmd)
+	rangeFlags(cmd, &b.ask, "the operation's name")
 	f := cmd.Flags()
-	f.StringVar(&b.ask.Operation, "operation", "", "the operation's name")
-	f.StringVar(&b.ask.From, "from", "", "first `DATE`, 2006-01-02")
-	f.StringVar(&b.ask.To, "to", "", "last `DATE`, included")
 	f.StringVar(&b.ask.Window, "window", "", "length of the windows of days that have none yet (the operation's)")
 	f.BoolVar(&b.plan, "plan", false, "only tell what it would take; asks the source nothing")
 	f.BoolVar(&b.detach, "detach", false, "do not follow the daemon's progress")
@@ -74,7 +71,10 @@ func (b *backfillCommand) run(ctx context.Context) error {
 		}
 		return b.end(ctx)
 	}
-	request, err := b.request()
+	if b.detach && b.plan || b.json && !b.plan {
+		return usagef("--detach does not go with --plan, and --json goes with it only")
+	}
+	request, err := requestOf(b.config, b.ask, b.clock.Now())
 	if err != nil {
 		return err
 	}
@@ -129,26 +129,6 @@ func (b *backfillCommand) try(ctx context.Context, request backfill.Request) err
 	}
 	in.Close()
 	return b.alone(ctx, request)
-}
-
-// request reads what is asked for, before anything is opened.
-func (b *backfillCommand) request() (r backfill.Request, err error) {
-	for _, flag := range []struct{ name, value string }{{"operation", b.ask.Operation}, {"from", b.ask.From}, {"to", b.ask.To}} {
-		if flag.value == "" {
-			return r, usagef("--%s is missing", flag.name)
-		}
-	}
-	if b.detach && b.plan || b.json && !b.plan {
-		return r, usagef("--detach does not go with --plan, and --json goes with it only")
-	}
-	if len(one(b.config, b.ask.Operation).Operations) == 0 {
-		return r, usagef("--operation %q is not in the configuration", b.ask.Operation)
-	}
-	op := b.operation()
-	if r, err = b.ask.Request(backfill.Operation{Name: op.Name, Zone: op.Zone, Grid: op.Grid}, b.clock.Now()); err != nil {
-		err = usagef("%v", err)
-	}
-	return r, err
 }
 
 // operation is the one that is asked for, without its source.
@@ -282,13 +262,6 @@ func (b *backfillCommand) stay(ctx context.Context, p *pipeline.Pipeline) error 
 			return ctx.Err()
 		}
 	}
-}
-
-// one is c with only the named operation.
-func one(c *config.Config, operation string) *config.Config {
-	copied := *c
-	copied.Operations = slices.DeleteFunc(slices.Clone(c.Operations), func(op config.Operation) bool { return op.Name != operation })
-	return &copied
 }
 
 // end cancels a backfill.

@@ -34,9 +34,7 @@ func newVerifyCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return verify(cmd, ask, repair, asJSON) },
 	}
 	configFlag(cmd)
-	cmd.Flags().StringVar(&ask.Operation, "operation", "", "the operation's name")
-	cmd.Flags().StringVar(&ask.From, "from", "", "first `DATE`, 2006-01-02")
-	cmd.Flags().StringVar(&ask.To, "to", "", "last `DATE`, included")
+	rangeFlags(cmd, &ask, "the operation's name")
 	cmd.Flags().BoolVar(&repair, "repair", false, "mend what differs")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -52,6 +50,7 @@ func verify(cmd *cobra.Command, ask backfill.Ask, repair, asJSON bool) error {
 	if err != nil {
 		return err
 	}
+	c = one(c, ask.Operation)
 	if err := c.CheckReferences(os.LookupEnv); err != nil {
 		return err
 	}
@@ -78,24 +77,6 @@ func verify(cmd *cobra.Command, ask backfill.Ask, repair, asJSON bool) error {
 		err = toldError{errDifferences}
 	}
 	return err
-}
-
-// requestOf reads a range of an operation's days, before anything is opened;
-// of c only that operation is left.
-func requestOf(c *config.Config, ask backfill.Ask, now time.Time) (r backfill.Request, err error) {
-	for _, flag := range []struct{ name, value string }{{"operation", ask.Operation}, {"from", ask.From}, {"to", ask.To}} {
-		if flag.value == "" {
-			return r, usagef("--%s is missing", flag.name)
-		}
-	}
-	if err := keepOperation(c, ask.Operation); err != nil {
-		return r, err
-	}
-	op := operationOf(c.Operations[0])
-	if r, err = ask.Request(backfill.Operation{Name: op.Name, Zone: op.Zone, Grid: op.Grid}, now); err != nil {
-		err = usagef("%v", err)
-	}
-	return r, err
 }
 
 // letGo gives up the leases that a command took.
@@ -225,9 +206,7 @@ func newResyncCommand() *cobra.Command {
 	}
 	configFlag(cmd)
 	cmd.Flags().StringVar(&sink, "sink", "", "the sink's name")
-	cmd.Flags().StringVar(&ask.Operation, "operation", "", "only this operation")
-	cmd.Flags().StringVar(&ask.From, "from", "", "first `DATE`, 2006-01-02")
-	cmd.Flags().StringVar(&ask.To, "to", "", "last `DATE`, included")
+	rangeFlags(cmd, &ask, "only this operation")
 	return cmd
 }
 
