@@ -3,12 +3,15 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 
 	"wolkpipe/pipeline/backfill"
+	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/chat7/chat7sim"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/window"
@@ -301,4 +304,47 @@ func TestTwoProcessesBackfill(t *testing.T) {
 			t.Errorf("%d calls overlapped on %s", s.Overlaps, token)
 		}
 	}
+}
+
+// TestBackfillBehindOneThatRests: of two backfills the first waits for a window
+// that keeps failing; the second goes on meanwhile, and asks nothing twice.
+func TestBackfillBehindOneThatRests(t *testing.T) {
+	r := newRig(t, chat7sim.Scenario{Operations: []chat7sim.Operation{small(60)}}, 2, noon)
+	r.window, r.additive = time.Hour, yes()
+	r.since = window.DateOf(2026, 11, 10)
+	broken := window.DateOf(2026, 10, 5)
+	r.client = func(o *chat7.Options) { o.Transport = failing(broken.Start() + 10*3600) }
+	var first, second string
+	p := r.with(noon.Add(90*time.Minute), func(p *Pipeline) {
+		first = r.ask(p, "ventas", broken, broken, "").ID()
+		second = r.ask(p, "ventas", window.DateOf(2026, 9, 1), window.DateOf(2026, 9, 30), "").ID()
+	})
+	if request, _ := p.Asked(first); request.State != backfill.Active {
+		t.Errorf("the first is %s: its window never failed", request.State)
+	}
+	if request, _ := p.Asked(second); request.State != backfill.Done {
+		t.Errorf("the second is %s", request.State)
+	}
+	if n := calls(r, "ventas"); n > 800 { // 720 windows
+		t.Errorf("%d calls were made", n)
+	}
+	r.client = nil
+	p = r.with(noon.Add(3*time.Hour), func(*Pipeline) {})
+	if request, _ := p.Asked(first); request.State != backfill.Done {
+		t.Errorf("once its window is answered, the first is %s", request.State)
+	}
+}
+
+// failing is a transport on which no range is answered that holds a second.
+type failing window.Local
+
+// RoundTrip implements [http.RoundTripper].
+func (f failing) RoundTrip(request *http.Request) (*http.Response, error) {
+	q := request.URL.Query()
+	from, err1 := window.ParseCompact(q.Get("date_ini"))
+	to, err2 := window.ParseCompact(q.Get("date_end"))
+	if err1 == nil && err2 == nil && from <= window.Local(f) && window.Local(f) <= to {
+		return nil, errors.New("no answer about this hour")
+	}
+	return http.DefaultTransport.RoundTrip(request)
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -126,5 +127,28 @@ func TestSettlingWithoutAdditivity(t *testing.T) {
 	}
 	if most := int64((days+2)*24 + (days+1)*24 + days*24 + 24); asked > most { // live, settling, and the test's own
 		t.Errorf("%d calls were made, at most %d are to be", asked, most)
+	}
+}
+
+// TestVanishedRowsAreBelieved: where the few rows of long stretches are deleted
+// at the source, the empty answers are believed the second time, and the days
+// settle.
+func TestVanishedRowsAreBelieved(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, chat7sim.Scenario{Operations: []chat7sim.Operation{small(8)}, Faults: chat7sim.Faults{
+				Deleted: chat7sim.Lag{Rate: 0.6, Mean: 20 * time.Hour, Max: 30 * time.Hour},
+			}}, seed, noon)
+			r.window, r.additive, r.quota = 30*time.Minute, yes(), 1000
+			r.ages = []time.Duration{time.Hour, 48 * time.Hour}
+			r.since = window.DateOf(2026, 11, 10)
+			p := r.with(noon.Add(7*24*time.Hour), func(*Pipeline) {})
+			r.converge()
+			last := window.DateOf(2026, 11, 14)
+			r.settled(p, r.since, last)
+			r.grace = 60 * time.Hour
+			r.check(last)
+		})
 	}
 }

@@ -216,8 +216,8 @@ func (b *backfillCommand) alone(ctx context.Context, request backfill.Request) e
 		}
 		return err
 	})
-	if ctx.Err() == nil {
-		return err
+	if err == nil {
+		return nil
 	}
 	// A daemon that starts later would go on with it, though it was ended here.
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), answerLimit)
@@ -226,6 +226,9 @@ func (b *backfillCommand) alone(ctx context.Context, request backfill.Request) e
 		if err := in.pipeline.Cancel(ending, r.ID()); err != nil && !errors.As(err, new(*pipeline.AskError)) {
 			return err
 		}
+	}
+	if ctx.Err() == nil {
+		return err
 	}
 	_, _ = fmt.Fprintln(b.cmd.ErrOrStderr(), "Ended. What was filled stays; the same command goes on with the rest.")
 	return errInterrupted

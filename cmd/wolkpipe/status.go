@@ -133,7 +133,10 @@ func nothing(in *installation) pipeline.Status {
 	s := pipeline.Status{Version: version(), Started: time.Now().UTC(), NATS: strings.ToLower(in.nats.Status().String())}
 	for _, op := range in.config.Operations {
 		s.Operations = append(s.Operations, pipeline.OperationStatus{
-			Status: extract.Status{Operation: op.Name, State: "not running"}, Notices: []notice.Notice{},
+			Status: extract.Status{
+				Operation: op.Name, State: "not running", Backfills: []extract.Backfill{}, Settling: extract.Settling{Periods: []extract.Period{}},
+			},
+			Notices: []notice.Notice{},
 		})
 	}
 	return s

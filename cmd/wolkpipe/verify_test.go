@@ -64,6 +64,7 @@ func TestVerify(t *testing.T) {
 
 	s.setToken("ventas", "revoked")
 	want(1, "replace the operation's token", verify...)
+	want(1, "replace the operation's token", "verify", "--repair", "-c", "wolkpipe.yaml", "--operation", "ventas", "--from", day(8), "--to", day(7))
 	want(2, "--operation \"nobody\" is not in the configuration", "verify", "-c", "wolkpipe.yaml", "--operation", "nobody", "--from", from, "--to", to)
 	want(2, "the range ends before it begins", "verify", "-c", "wolkpipe.yaml", "--operation", "ventas", "--from", to, "--to", from)
 	want(2, "--sink \"nowhere\" is not in the configuration", "resync", "-c", "wolkpipe.yaml", "--sink", "nowhere")

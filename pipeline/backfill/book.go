@@ -42,8 +42,12 @@ func (b *Book) Close() { b.stop() }
 // read takes over what the bucket says of a request. One that cannot be read
 // is as if it were not there: it can be asked for again.
 func (b *Book) read(update jetstream.KeyValueEntry) {
+	if update.Operation() != jetstream.KeyValuePut {
+		b.forget(update.Key())
+		return
+	}
 	r, err := decode(update.Value())
-	if err != nil || update.Operation() != jetstream.KeyValuePut {
+	if err != nil {
 		return
 	}
 	b.note(r, update.Revision())
@@ -57,6 +61,18 @@ func (b *Book) note(r Request, revision uint64) {
 	}
 	b.known[r.ID()] = entry{r, revision}
 	b.tell()
+}
+
+// forget drops the request under a key that somebody has deleted.
+func (b *Book) forget(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, e := range b.known {
+		if e.key() == key {
+			delete(b.known, id)
+			b.tell()
+		}
+	}
 }
 
 // tell wakes who waits for a change. b.mu is held.
@@ -118,7 +134,11 @@ func (b *Book) End(ctx context.Context, id string, state State, now time.Time) e
 		return ErrUnknown
 	}
 	_, err := b.change(ctx, r, func(r *Request, known bool) error {
-		if !known || r.State != Active {
+		if !known {
+			b.forget(r.key())
+			return ErrUnknown
+		}
+		if r.State != Active {
 			return ErrEnded
 		}
 		r.State, r.Ended = state, now
@@ -143,6 +163,9 @@ func (b *Book) change(ctx context.Context, r Request, change func(r *Request, kn
 		} else if !errors.Is(err, jetstream.ErrKeyNotFound) {
 			return r, fmt.Errorf("reading the backfill %s: %w", r.ID(), err)
 		}
+		if known { // this process may lag behind the others
+			b.note(stands, revision)
+		}
 		before := stands
 		if err := change(&stands, known); err != nil {
 			return stands, err
@@ -156,8 +179,7 @@ func (b *Book) change(ctx context.Context, r Request, change func(r *Request, kn
 			b.note(stands, next)
 			return stands, nil
 		}
-		var api *jetstream.APIError
-		if !errors.As(err, &api) || api.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence {
+		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) && !errors.Is(err, jetstream.ErrKeyExists) {
 			return r, fmt.Errorf("writing the backfill %s: %w", r.ID(), err)
 		}
 	}

@@ -101,7 +101,9 @@ func (p *Poller) pause(now time.Time, wait time.Duration, err error) (until time
 			until = minTime(until, minTime(p.renewed, now.Add(quotaAge)))
 		}
 		until = maxTime(until, now.Add(firstWait))
-		p.asked = time.Time{}
+		if failure.Status != 0 { // the source says so, whatever we counted
+			p.asked = time.Time{}
+		}
 		p.Log.Warn("the day's calls are used up", "until", until, "error", err)
 	case chat7.Permanent:
 		until = now.Add(permanentWait)

@@ -3,6 +3,7 @@ package extract
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"wolkpipe/pipeline/backfill"
@@ -31,9 +32,8 @@ func (none) End(context.Context, string, backfill.State, time.Time) error { retu
 // all observed, and compared where that is due, is done.
 func (p *Poller) fill(ctx context.Context, now time.Time) (busy bool, err error) {
 	active := p.active()
-	if len(active) == 0 {
+	if !slices.ContainsFunc(active, func(r backfill.Request) bool { return r.ID() == p.fillingFor }) {
 		p.filling = nil // cancelled
-		return false, nil
 	}
 	for _, r := range active {
 		b := p.backfill(r)
@@ -41,9 +41,10 @@ func (p *Poller) fill(ctx context.Context, now time.Time) (busy bool, err error)
 		if missing == 0 && p.unsettled(now, r.From, r.To) == 0 {
 			return true, p.done(ctx, r, now)
 		}
-		if p.filling != nil && !p.filling.within(b) {
-			p.filling = nil // of another one, which was cancelled
+		if p.filling != nil && p.fillingFor != r.ID() {
+			continue // what was begun is gone on with
 		}
+		p.fillingFor = r.ID()
 		busy, err := p.establish(ctx, now, &p.filling, lease.Backfill, func() (plan.Job, bool) {
 			return p.Live.Fill(now, &p.coverage, b, p.putOff(now))
 		})
@@ -52,11 +53,6 @@ func (p *Poller) fill(ctx context.Context, now time.Time) (busy bool, err error)
 		}
 	}
 	return false, nil
-}
-
-// within reports whether all that j establishes is asked for by b.
-func (j *job) within(b plan.Backfill) bool {
-	return j.Windows[0].From.Date() >= b.From && j.Windows[len(j.Windows)-1].From.Date() <= b.To
 }
 
 // done notes the end of a backfill, once all that it brought is in the journal.
@@ -71,10 +67,12 @@ func (p *Poller) done(ctx context.Context, r backfill.Request, now time.Time) er
 	if err == nil {
 		p.Log.Info("a backfill is done", "id", r.ID())
 	}
-	if errors.Is(err, backfill.ErrEnded) || errors.Is(err, backfill.ErrUnknown) {
-		return nil // cancelled meanwhile
+	if err == nil || errors.Is(err, backfill.ErrEnded) || errors.Is(err, backfill.ErrUnknown) || ctx.Err() != nil {
+		return nil // or cancelled meanwhile
 	}
-	return err
+	p.Log.Warn("the end of a backfill is not written yet", "id", r.ID(), "error", err)
+	p.jobRest = now.Add(lastWait)
+	return nil
 }
 
 func (p *Poller) active() (all []backfill.Request) {

@@ -97,8 +97,8 @@ func (p *Poller) compareNext(ctx context.Context) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, errMoved):
-		p.replan()
-		return nil
+		p.settling.spent-- // none was made
+		return p.othersRecorded(ctx)
 	case tooMuch(err) && c.comparison.Failed(r):
 		return nil
 	default:
@@ -224,6 +224,7 @@ func (p *Poller) agree(ctx context.Context, date window.Date, before *journal.Da
 	p.coverage.Compared(date, c.Compared.At)
 	p.summariseAnew(ctx, date)
 	delete(p.settling.rests, date)
+	p.settling.believe(window.Range{From: date.Start(), To: date.End()})
 	p.over(ctx, notice.CountsDiffer, differDays, date.String())
 	return nil
 }

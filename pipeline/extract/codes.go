@@ -113,7 +113,6 @@ func (p *Poller) askCodes(ctx context.Context, now time.Time) (busy bool, err er
 	case ctx.Err() != nil:
 		return true, nil
 	case errors.Is(err, errMoved):
-		p.replan()
 		return true, nil
 	}
 	p.coding.tried = true

@@ -89,6 +89,7 @@ type Poller struct {
 	pending  chunk
 
 	catchup, filling *job   // under way, nil for none
+	fillingFor       string // id of the request that filling is of
 	checking         *check // likewise
 	settling         settling
 	coding           coding
@@ -96,6 +97,7 @@ type Poller struct {
 
 	liveRest, jobRest time.Time // until then no such call is made
 	failures          failures
+	strict            bool                       // what nobody mends while this waits is an error
 	deferred          map[window.Local]time.Time // windows that keep failing, until then
 	slow              map[window.Range]bool      // ranges that timed out; true: asked in halves
 
@@ -182,13 +184,24 @@ func (p *Poller) step(ctx context.Context) error {
 	}
 	now := p.Clock.Now()
 	p.inspect(ctx, now)
+	changed := p.Backfills.Changed()
+	if p.Fill && len(p.unread) > 0 {
+		return p.readNext(ctx)
+	}
+	if p.Fill && len(p.active()) == 0 { // nothing is asked of this operation
+		p.replan()
+		if err := p.flush(ctx); err != nil {
+			return err
+		}
+		p.sleepUntil(ctx, now.Add(24*time.Hour), changed)
+		return nil
+	}
 	renewed := !p.renewed.IsZero() && !now.Before(p.renewed)
 	if p.Quota == 0 && (renewed || now.Sub(p.asked) >= quotaAge) && !now.Before(p.liveRest) {
 		p.renewed = time.Time{}
 		p.refreshQuota(ctx)
 		return nil
 	}
-	changed := p.Backfills.Changed()
 	if !p.Fill && !now.Before(p.liveRest) {
 		if p.unlisted() { // once: so that the first rows have descriptions
 			_, err := p.askCodes(ctx, now)
@@ -227,6 +240,46 @@ func (p *Poller) work(ctx context.Context, now time.Time) (busy bool, err error)
 // replan drops what is under way.
 func (p *Poller) replan() { p.catchup, p.filling, p.checking = nil, nil, nil }
 
+// othersRecorded drops what is under way on days that another process has
+// recorded something of: what is to be asked there may have been.
+func (p *Poller) othersRecorded(ctx context.Context) error {
+	for _, j := range []**job{&p.catchup, &p.filling} {
+		if *j == nil {
+			continue
+		}
+		moved, err := p.moved(ctx, (*j).days)
+		if err != nil {
+			return err
+		}
+		if moved {
+			*j = nil
+		}
+	}
+	if p.checking == nil {
+		return nil
+	}
+	moved, err := p.moved(ctx, p.checking.days)
+	if moved {
+		p.checking = nil
+	}
+	return err
+}
+
+// moved reports whether the journal has more of any of the days, and takes it over.
+func (p *Poller) moved(ctx context.Context, days map[window.Date]*journal.Day) (moved bool, err error) {
+	for date, known := range days {
+		day, err := p.Journal.Day(ctx, p.key(date))
+		if err != nil {
+			return moved, err
+		}
+		if day.Seq != known.Seq {
+			p.load(day)
+			moved = true
+		}
+	}
+	return moved, nil
+}
+
 // wake is when there may be something to do again.
 func (p *Poller) wake(now time.Time) time.Time {
 	until := now.Add(24 * time.Hour)
@@ -234,6 +287,9 @@ func (p *Poller) wake(now time.Time) time.Time {
 		until = p.Live.Wake(now, &p.coverage)
 	}
 	rests := []time.Time{p.liveRest, p.jobRest, p.settling.wake(now), p.Live.NextStale(now, &p.coverage)}
+	if !p.mayCompare(now) {
+		rests = append(rests, p.Live.Midnight(now).Add(time.Second)) // the budget is a day's
+	}
 	for _, rest := range p.deferred {
 		rests = append(rests, rest)
 	}
@@ -365,12 +421,19 @@ func (p *Poller) failed(ctx context.Context, r window.Range, failure error, rest
 		return err
 	}
 	kind := chat7.KindOf(failure)
+	if p.strict && (kind == chat7.BadToken || kind == chat7.Permanent) {
+		return failure
+	}
 	if kind == chat7.BadToken {
 		p.waitForToken(ctx, failure)
 		p.status.wait("", time.Time{}, nil)
 		return nil
 	}
-	until := p.pause(p.Clock.Now(), p.failures.add(r), failure)
+	var wait time.Duration
+	if kind != chat7.Quota { // that says nothing of the range
+		wait = p.failures.add(r)
+	}
+	until := p.pause(p.Clock.Now(), wait, failure)
 	p.status.wait(string(kind), until, failure)
 	*rest = until
 	switch kind {

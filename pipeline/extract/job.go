@@ -142,8 +142,7 @@ func (p *Poller) advance(ctx context.Context, slot **job) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, errMoved):
-		p.replan() // what was planned may have been done
-		return nil
+		return p.othersRecorded(ctx)
 	case tooMuch(err) && j.descent.Failed(r):
 		return nil
 	default:

@@ -58,6 +58,30 @@ func (s *settling) wake(now time.Time) (first time.Time) {
 	return first
 }
 
+// doubted is when "nothing" was first answered for a range, or for a longer one
+// that holds it. What was answered too long ago is forgotten.
+func (s *settling) doubted(now time.Time, r window.Range) (first time.Time, ok bool) {
+	for of, at := range s.empty {
+		switch {
+		case now.Sub(at) >= emptyFor:
+			delete(s.empty, of)
+		case of.From <= r.From && r.To <= of.To && (!ok || at.Before(first)):
+			first, ok = at, true
+		}
+	}
+	return first, ok
+}
+
+// believe forgets what was answered of a range that agrees with the source, or
+// of a part of it.
+func (s *settling) believe(r window.Range) {
+	for of := range s.empty {
+		if of.From < r.To && r.From < of.To {
+			delete(s.empty, of)
+		}
+	}
+}
+
 func (s *settling) rest(now time.Time, date window.Date) {
 	r := s.rests[date]
 	wait := lastRest
@@ -73,24 +97,28 @@ func (p *Poller) settle(ctx context.Context, now time.Time) (busy bool, err erro
 		p.checking = nil
 	}
 	if p.checking == nil {
-		if p.allowance(now) <= 0 {
+		if !p.mayCompare(now) {
 			return false, nil
 		}
 		dates := p.Live.Stale(now, &p.coverage, p.notNow(now))
 		if len(dates) == 0 {
 			return false, nil
 		}
-		if !p.sums() { // window by window: a day at a time, and not what the budget would break off
+		if !p.sums() { // window by window: a day at a time
 			dates = dates[:1]
-			if p.settling.spent > 0 && p.allowance(now) < int64(p.Live.Grid.PerDay()) {
-				return false, nil
-			}
 		}
 		if p.checking, err = p.check(ctx, dates, now); err != nil || p.checking == nil {
 			return true, err
 		}
 	}
 	return true, p.compareNext(ctx)
+}
+
+// mayCompare reports whether the day's budget leaves room for a comparison:
+// where a day is asked for window by window, for all of it.
+func (p *Poller) mayCompare(now time.Time) bool {
+	left := p.allowance(now)
+	return left > 0 && (p.sums() || p.settling.spent == 0 || left >= int64(p.Live.Grid.PerDay()))
 }
 
 // allowance is how many calls comparing may still take today: of what live
@@ -153,7 +181,7 @@ func (p *Poller) wanted(date window.Date) bool {
 // unsettled counts the days of a backfill that wait for a comparison which may
 // still come soon.
 func (p *Poller) unsettled(now time.Time, from, to window.Date) int {
-	if p.allowance(now) <= 0 {
+	if !p.mayCompare(now) {
 		return 0
 	}
 	return p.Live.Uncompared(now, &p.coverage, from, to, func(date window.Date, age time.Duration) bool {
@@ -239,10 +267,8 @@ func (p *Poller) tooEmpty(c *check, r window.Range, rows []rawRow) bool {
 // remembers that it was answered.
 func (p *Poller) doubts(c *check, r window.Range) bool {
 	now := p.Clock.Now()
-	first, before := p.settling.empty[r]
-	before = before && now.Sub(first) < emptyFor // else too much may have been answered in between
+	first, before := p.settling.doubted(now, r)
 	if before && now.Sub(first) >= emptyAgain {
-		delete(p.settling.empty, r)
 		return false
 	}
 	if !c.hasRows(r) {

@@ -3,10 +3,8 @@ package extract
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/compare"
 	"wolkpipe/pipeline/lease"
 	"wolkpipe/pipeline/plan"
@@ -35,6 +33,7 @@ type Changed struct {
 // With repair, what is missing and what changed is recorded. It must not run
 // beside Run. Failures are waited out as in Run, but for a bad token's.
 func (p *Poller) Verify(ctx context.Context, from, to window.Date, repair bool) (v Verified, err error) {
+	p.strict = true
 	if err := p.learn(ctx); err != nil {
 		return v, err
 	}
@@ -123,6 +122,8 @@ func (p *Poller) verify(ctx context.Context, from, to window.Date, repair bool, 
 	if c.comparison, err = compare.New(known, compare.Options{Additive: p.sums()}); err != nil {
 		return wrap("planning what to compare", err)
 	}
+	p.checking = c // so that a chunk appended meanwhile moves what it rests on
+	defer func() { p.checking = nil }()
 	for r, more := c.comparison.Next(); more; r, more = c.comparison.Next() {
 		rows, err := p.surely(ctx, c, r, &v.Calls)
 		if tooMuch(err) && c.comparison.Failed(r) {
@@ -137,6 +138,12 @@ func (p *Poller) verify(ctx context.Context, from, to window.Date, repair bool, 
 				return err
 			}
 		}
+	}
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	if err := p.undisturbed(c); err != nil {
+		return err
 	}
 	confirmed := map[window.Date]bool{}
 	for _, date := range c.comparison.Confirmed() {
@@ -173,15 +180,18 @@ func (p *Poller) compareWindow(ctx context.Context, c *check, result compare.Res
 	if !repair {
 		return nil
 	}
-	p.checking = c // so that a chunk appended meanwhile moves what it rests on
-	defer func() { p.checking = nil }()
 	if _, err := p.record(ctx, c.days[date], schemas.Repair, established{result.Window, direct(result.Rows), result.Rows}); err != nil {
 		return err
 	}
-	if p.checking == nil {
-		return fmt.Errorf("%s was recorded by another process while it was being compared: verify again", date)
+	return p.undisturbed(c)
+}
+
+// undisturbed is an error where the journal has refused what was found.
+func (p *Poller) undisturbed(c *check) error {
+	if p.checking == c {
+		return nil
 	}
-	return nil
+	return errors.New("another process has recorded some of the days while they were compared: verify again")
 }
 
 // Pauses before "nothing" is taken for an answer where rows are known.
@@ -225,7 +235,7 @@ func (p *Poller) patiently(ctx context.Context, c *check, r window.Range, calls 
 		case errors.Is(err, errMoved):
 			*calls-- // none was made
 			continue // nothing that was asked for rests on what others did meanwhile
-		case tooMuch(err), chat7.KindOf(err) == chat7.BadToken, p.failures.stuck(r):
+		case tooMuch(err), p.failures.stuck(r):
 			return nil, err
 		}
 		if err := p.failed(ctx, r, err, &p.jobRest); err != nil {
