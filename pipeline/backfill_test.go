@@ -312,10 +312,10 @@ func TestBackfillBehindOneThatRests(t *testing.T) {
 	r := newRig(t, chat7sim.Scenario{Operations: []chat7sim.Operation{small(60)}}, 2, noon)
 	r.window, r.additive = time.Hour, yes()
 	r.since = window.DateOf(2026, 11, 10)
-	broken := window.DateOf(2026, 10, 5)
+	broken := window.DateOf(2026, 8, 5) // asked at the same time, the earlier goes first
 	r.client = func(o *chat7.Options) { o.Transport = failing(broken.Start() + 10*3600) }
 	var first, second string
-	p := r.with(noon.Add(90*time.Minute), func(p *Pipeline) {
+	p := r.with(noon.Add(6*time.Hour), func(p *Pipeline) {
 		first = r.ask(p, "ventas", broken, broken, "").ID()
 		second = r.ask(p, "ventas", window.DateOf(2026, 9, 1), window.DateOf(2026, 9, 30), "").ID()
 	})
@@ -329,7 +329,7 @@ func TestBackfillBehindOneThatRests(t *testing.T) {
 		t.Errorf("%d calls were made", n)
 	}
 	r.client = nil
-	p = r.with(noon.Add(3*time.Hour), func(*Pipeline) {})
+	p = r.with(noon.Add(9*time.Hour), func(*Pipeline) {})
 	if request, _ := p.Asked(first); request.State != backfill.Done {
 		t.Errorf("once its window is answered, the first is %s", request.State)
 	}
