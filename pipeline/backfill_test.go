@@ -139,6 +139,9 @@ func small(perDay int) chat7sim.Operation {
 // was late.
 func TestBackfillWhileTheSourceChanges(t *testing.T) {
 	for seed := range uint64(3) {
+		if seed > 0 && testing.Short() {
+			break // the race detector is slow
+		}
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, chat7sim.Scenario{Operations: []chat7sim.Operation{small(150)}, Faults: chat7sim.Faults{
