@@ -19,7 +19,9 @@ const module = "wolkpipe"
 // from the command down to windows and schemas, so that each package can be
 // read, tested and replaced without those above it.
 var allowed = map[string][]string{
-	"schemas": {},
+	"schemas":     {},
+	"schemas/sql": {},
+	"deploy":      {},
 
 	"pipeline/window":         {},
 	"pipeline/chat7":          {"pipeline/window", "schemas"},
@@ -47,12 +49,15 @@ var allowed = map[string][]string{
 		"schemas", "sinks", "sinks/pubsub",
 	},
 
-	"sinks":            {"schemas"},
-	"sinks/pubsub":     {},
-	"sinks/sinktest":   {"schemas", "sinks"},
-	"sinks/events":     {"schemas", "sinks", "sinks/pubsub"},
-	"sinks/parquet":    {"schemas", "sinks", "sinks/pubsub"},
-	"sinks/quarantine": {"schemas", "sinks", "sinks/pubsub"},
+	"sinks":                  {"schemas"},
+	"sinks/pubsub":           {},
+	"sinks/sinktest":         {"schemas", "sinks"},
+	"sinks/sinktest/servers": {},
+	"sinks/events":           {"schemas", "sinks", "sinks/pubsub"},
+	"sinks/lake":             {"schemas", "sinks"},
+	"sinks/parquet":          {"schemas", "sinks", "sinks/lake"},
+	"sinks/iceberg":          {"schemas", "sinks", "sinks/lake"},
+	"sinks/quarantine":       {"schemas", "sinks", "sinks/pubsub"},
 
 	"cmd/wolkpipe":        {"cmd/...", "pipeline/...", "schemas", "sinks/..."},
 	"cmd/wolkpipe/config": {"pipeline/window"},
@@ -75,7 +80,7 @@ var outside = []struct {
 	{"github.com/nats-io/nats-server/...", []string{"pipeline/broker"}, "the embedded server is the broker's"},
 	{"github.com/duckdb/...", nil, "DuckDB is the independent reader of tests, and needs cgo"},
 	{"pgregory.net/rapid", []string{"sinks/sinktest"}, "it is for tests"},
-	{"testing", []string{"sinks/sinktest"}, "it is for tests"},
+	{"testing", []string{"sinks/sinktest", "sinks/sinktest/servers"}, "it is for tests"},
 }
 
 // standard names the packages that import the standard library alone.

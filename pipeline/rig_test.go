@@ -35,6 +35,7 @@ import (
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
 	"wolkpipe/sinks/events"
+	"wolkpipe/sinks/lake"
 	"wolkpipe/sinks/parquet"
 	"wolkpipe/sinks/quarantine"
 )
@@ -470,7 +471,7 @@ func (r *rig) covered(operation string, zone window.Zone, day window.Date) {
 
 // accounted checks that every row that the source sent is in the lake, in
 // quarantine or counted as a duplicate: counted here from the raw rows.
-func (r *rig) accounted(operation string, day *journal.Day, lines []parquet.WindowRecord) {
+func (r *rig) accounted(operation string, day *journal.Day, lines []lake.WindowRecord) {
 	r.t.Helper()
 	quarantined := r.quarantined(operation, day.Day)
 	for i, line := range lines {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 )
 
 var _ sinks.Auditor = (*Sink)(nil)
@@ -51,62 +51,7 @@ func (s *Sink) audit(ctx context.Context, key sinks.Key) (*sinks.Audited, error)
 			m.foreign = append(m.foreign, other)
 		}
 	}
-	for i := range loaded.windows.records {
-		addLine(found, &loaded.windows.records[i])
-	}
-	for i := range loaded.rows.records {
-		addRow(found, &loaded.rows.records[i])
-	}
+	lake.Find(found, loaded.rows.records, loaded.windows.records)
 	found.Mender = m
 	return found, nil
-}
-
-// windowOf is what was found so far of a window.
-func windowOf(found *sinks.Audited, local WallClock) *sinks.AuditedWindow {
-	w := found.Windows[local.String()]
-	if w == nil {
-		w = &sinks.AuditedWindow{Rows: make(map[sinks.RowKey][]int64)}
-		found.Windows[local.String()] = w
-		if !strings.HasPrefix(local.String(), found.Day+"T") {
-			w.Flaws = append(w.Flaws, "it is not of this day")
-		}
-	}
-	return w
-}
-
-func addLine(found *sinks.Audited, l *WindowRecord) {
-	w := windowOf(found, l.WindowLocal)
-	if w.Record != nil {
-		w.Flaws = append(w.Flaws, "it stands more than once in the coverage")
-		return
-	}
-	w.Record = &sinks.Record{
-		Start: l.WindowStart.Time(), End: l.WindowEnd.Time(), Timezone: l.Timezone,
-		ObservedAt: l.ObservedAt.Time(), Method: l.Method, State: l.State,
-		RowCount: l.RowCount, Interactions: l.Interactions, Rejected: l.RejectedRows, Dropped: l.DroppedRows,
-	}
-}
-
-// addRow adds a row. What it repeats of its window must be what the line of
-// coverage says, which in turn is compared with the journal.
-func addRow(found *sinks.Audited, r *RowRecord) {
-	w := windowOf(found, r.WindowLocal)
-	key := sinks.RowKey{Agent: r.Agent, Code: r.Code}
-	flaw := func(format string, args ...any) {
-		w.Flaws = append(w.Flaws, fmt.Sprintf("row (%q, %q) ", r.Agent, r.Code)+fmt.Sprintf(format, args...))
-	}
-	if counts := w.Rows[key]; counts != nil {
-		counts[0] += r.Interactions
-		flaw("stands more than once")
-		return
-	}
-	w.Rows[key] = []int64{r.Interactions}
-	if r.Interactions <= 0 {
-		flaw("has a count of %d", r.Interactions)
-	}
-	if l := w.Record; l != nil && (!l.Start.Equal(r.WindowStart.Time()) || !l.End.Equal(r.WindowEnd.Time()) ||
-		l.Timezone != r.Timezone || l.Method != r.Method || !l.ObservedAt.Equal(r.ObservedAt.Time())) {
-		flaw("is of %s to %s %s, %s, observed at %s: the coverage has its window otherwise",
-			r.WindowStart, r.WindowEnd, r.Timezone, r.Method, r.ObservedAt)
-	}
 }

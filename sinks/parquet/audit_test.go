@@ -7,6 +7,7 @@ import (
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 )
 
 func kinds(all []sinks.Difference) string {
@@ -21,22 +22,22 @@ func kinds(all []sinks.Difference) string {
 }
 
 func TestAuditFindsAndMends(t *testing.T) {
-	stray := func(s *spoiled, edit func(r *RowRecord)) {
-		s.rows(func(all []RowRecord) []RowRecord {
+	stray := func(s *spoiled, edit func(r *lake.RowRecord)) {
+		s.rows(func(all []lake.RowRecord) []lake.RowRecord {
 			r := all[0]
 			r.Agent = "Nobody"
 			edit(&r)
 			return append(all, r)
 		})
 	}
-	edited := func(edit func(r *RowRecord)) func(*spoiled, map[string][]byte) {
+	edited := func(edit func(r *lake.RowRecord)) func(*spoiled, map[string][]byte) {
 		return func(s *spoiled, _ map[string][]byte) {
-			s.rows(func(all []RowRecord) []RowRecord { edit(&all[0]); return all })
+			s.rows(func(all []lake.RowRecord) []lake.RowRecord { edit(&all[0]); return all })
 		}
 	}
-	line := func(edit func(r *WindowRecord)) func(*spoiled, map[string][]byte) {
+	line := func(edit func(r *lake.WindowRecord)) func(*spoiled, map[string][]byte) {
 		return func(s *spoiled, _ map[string][]byte) {
-			s.lines(func(all []WindowRecord) []WindowRecord { edit(&all[0]); return all })
+			s.lines(func(all []lake.WindowRecord) []lake.WindowRecord { edit(&all[0]); return all })
 		}
 	}
 	for _, c := range []struct {
@@ -59,48 +60,56 @@ func TestAuditFindsAndMends(t *testing.T) {
 		}, "counted missing recorded", true},
 		{"rows unreadable", func(s *spoiled, _ map[string][]byte) { writeFile(s.t, s.path(rowsObject), []byte("PAR1")) }, "counted flawed", true},
 		{"coverage unreadable", func(s *spoiled, _ map[string][]byte) { writeFile(s.t, s.path(coverageObject), nil) }, "flawed missing", true},
-		{"a count edited", edited(func(r *RowRecord) { r.Interactions++ }), "counted", true},
-		{"a count edited, from the future", edited(func(r *RowRecord) { r.Interactions++; r.ObservedAt = future }), "counted flawed", false},
-		{"a method edited", edited(func(r *RowRecord) { r.Method = schemas.Derived }), "flawed", true},
-		{"an agent renamed", edited(func(r *RowRecord) { r.Agent = "Anna" }), "counted", true},
+		{"a count edited", edited(func(r *lake.RowRecord) { r.Interactions++ }), "counted", true},
+		{"a count edited, from the future", edited(func(r *lake.RowRecord) { r.Interactions++; r.ObservedAt = future }), "counted flawed", false},
+		{"a method edited", edited(func(r *lake.RowRecord) { r.Method = schemas.Derived }), "flawed", true},
+		{"an agent renamed", edited(func(r *lake.RowRecord) { r.Agent = "Anna" }), "counted", true},
 		{"a row removed", func(s *spoiled, _ map[string][]byte) {
-			s.rows(func(all []RowRecord) []RowRecord { return all[1:] })
+			s.rows(func(all []lake.RowRecord) []lake.RowRecord { return all[1:] })
 		}, "counted", true},
-		{"a row added", func(s *spoiled, _ map[string][]byte) { stray(s, func(*RowRecord) {}) }, "counted", true},
-		{"a row of no count added", func(s *spoiled, _ map[string][]byte) { stray(s, func(r *RowRecord) { r.Interactions = 0 }) }, "flawed", true},
+		{"a row added", func(s *spoiled, _ map[string][]byte) { stray(s, func(*lake.RowRecord) {}) }, "counted", true},
+		{"a row of no count added", func(s *spoiled, _ map[string][]byte) { stray(s, func(r *lake.RowRecord) { r.Interactions = 0 }) }, "flawed", true},
 		{"a row added, from the future", func(s *spoiled, _ map[string][]byte) {
-			stray(s, func(r *RowRecord) { r.ObservedAt = future })
+			stray(s, func(r *lake.RowRecord) { r.ObservedAt = future })
 		}, "counted flawed", false},
 		{"a row added to an empty window, from the future", func(s *spoiled, _ map[string][]byte) {
-			stray(s, func(r *RowRecord) { r.ObservedAt, r.WindowLocal = future, r.WindowLocal+5*60*1e6 })
+			stray(s, func(r *lake.RowRecord) { r.ObservedAt, r.WindowLocal = future, r.WindowLocal+5*60*1e6 })
 		}, "counted flawed", false},
 		{"a row added to a window outside of the grid", func(s *spoiled, _ map[string][]byte) {
-			stray(s, func(r *RowRecord) { r.WindowLocal += 7e6 })
+			stray(s, func(r *lake.RowRecord) { r.WindowLocal += 7e6 })
 		}, "stray", false},
-		{"a row added within a second", func(s *spoiled, _ map[string][]byte) { stray(s, func(r *RowRecord) { r.WindowLocal++ }) }, "counted", false},
+		{"a row added within a second", func(s *spoiled, _ map[string][]byte) { stray(s, func(r *lake.RowRecord) { r.WindowLocal++ }) }, "counted", false},
 		{"a row added of another day", func(s *spoiled, _ map[string][]byte) {
-			stray(s, func(r *RowRecord) { r.WindowLocal += 24 * 3600 * 1e6 })
+			stray(s, func(r *lake.RowRecord) { r.WindowLocal += 24 * 3600 * 1e6 })
 		}, "stray", false},
 		{"a whole window added of another day", func(s *spoiled, _ map[string][]byte) {
 			const aDay = 24 * 3600 * 1e6
-			s.rows(func(all []RowRecord) []RowRecord { r := all[0]; r.WindowLocal += aDay; return append(all, r) })
-			s.lines(func(all []WindowRecord) []WindowRecord { l := all[0]; l.WindowLocal += aDay; return append(all, l) })
+			s.rows(func(all []lake.RowRecord) []lake.RowRecord { r := all[0]; r.WindowLocal += aDay; return append(all, r) })
+			s.lines(func(all []lake.WindowRecord) []lake.WindowRecord {
+				l := all[0]
+				l.WindowLocal += aDay
+				return append(all, l)
+			})
 		}, "stray", false},
 		{"rows twice", func(s *spoiled, _ map[string][]byte) {
-			s.rows(func(all []RowRecord) []RowRecord { return slices.Concat(all, all) })
+			s.rows(func(all []lake.RowRecord) []lake.RowRecord { return slices.Concat(all, all) })
 		}, "counted flawed", true},
 		{"coverage twice", func(s *spoiled, _ map[string][]byte) {
-			s.lines(func(all []WindowRecord) []WindowRecord { return slices.Concat(all, all) })
+			s.lines(func(all []lake.WindowRecord) []lake.WindowRecord { return slices.Concat(all, all) })
 		}, "flawed", true},
-		{"a line edited", line(func(l *WindowRecord) { l.Interactions++ }), "recorded", true},
-		{"a line edited, from the future", line(func(l *WindowRecord) { l.Interactions++; l.ObservedAt = future }), "flawed recorded", false},
+		{"a line edited", line(func(l *lake.WindowRecord) { l.Interactions++ }), "recorded", true},
+		{"a line edited, from the future", line(func(l *lake.WindowRecord) { l.Interactions++; l.ObservedAt = future }), "flawed recorded", false},
 		{"a line from the future, its rows lost", func(s *spoiled, _ map[string][]byte) {
-			s.lines(func(all []WindowRecord) []WindowRecord { all[0].ObservedAt = future; return all })
+			s.lines(func(all []lake.WindowRecord) []lake.WindowRecord { all[0].ObservedAt = future; return all })
 			s.remove(rowsObject)
 		}, "counted recorded", false},
-		{"a line of another state", line(func(l *WindowRecord) { l.State = schemas.Settled }), "stated", true},
+		{"a line of another state", line(func(l *lake.WindowRecord) { l.State = schemas.Settled }), "stated", true},
 		{"a line added without its rows", func(s *spoiled, _ map[string][]byte) {
-			s.lines(func(all []WindowRecord) []WindowRecord { l := all[0]; l.WindowLocal += 7e6; return append(all, l) })
+			s.lines(func(all []lake.WindowRecord) []lake.WindowRecord {
+				l := all[0]
+				l.WindowLocal += 7e6
+				return append(all, l)
+			})
 		}, "stray", false},
 		{"foreign objects", func(s *spoiled, first map[string][]byte) {
 			writeFile(s.t, s.path(strings.Replace(rowsObject, "chat_7.parquet", "copy.parquet", 1)), first[rowsObject])

@@ -4,63 +4,10 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"slices"
-	"strings"
-	"unicode/utf8"
-
-	"github.com/parquet-go/parquet-go"
 
 	"wolkpipe/schemas"
+	"wolkpipe/sinks/lake"
 )
-
-// CodeRecord is a row of an operation's codes object. Records are sorted by
-// Code, which is the key: the column is optional, as all texts here are, and
-// yet every record has it.
-type CodeRecord struct {
-	Code        *string `parquet:"cod_act,optional"`
-	Description *string `parquet:"description_cod_act,optional"`
-	Hit         *string `parquet:"hit,optional,dict"`
-	RPC         *string `parquet:"rpc,optional,dict"`
-	Chat        *string `parquet:"chat,optional,dict"`
-	Voice       *string `parquet:"voice,optional,dict"`
-	TypeCode    *string `parquet:"type_code,optional,dict"`
-	FirstSeenAt Instant `parquet:"first_seen_at,timestamp(microsecond:utc)"`
-	LastSeenAt  Instant `parquet:"last_seen_at,timestamp(microsecond:utc)"`
-}
-
-// compare brings a record without a code, which is none of ours, to the front.
-func (r CodeRecord) compare(o CodeRecord) int {
-	if r.Code == nil || o.Code == nil {
-		switch {
-		case r.Code != nil:
-			return 1
-		case o.Code != nil:
-			return -1
-		}
-		return 0
-	}
-	return strings.Compare(*r.Code, *o.Code)
-}
-
-// codeColumns are the columns of CodeRecord, in the order of its fields.
-var codeColumns = []column[CodeRecord]{
-	optional(func(r *CodeRecord) **string { return &r.Code }),
-	optional(func(r *CodeRecord) **string { return &r.Description }),
-	optional(func(r *CodeRecord) **string { return &r.Hit }),
-	optional(func(r *CodeRecord) **string { return &r.RPC }),
-	optional(func(r *CodeRecord) **string { return &r.Chat }),
-	optional(func(r *CodeRecord) **string { return &r.Voice }),
-	optional(func(r *CodeRecord) **string { return &r.TypeCode }),
-	number(func(r *CodeRecord) *Instant { return &r.FirstSeenAt }),
-	number(func(r *CodeRecord) *Instant { return &r.LastSeenAt }),
-}
-
-// optional is a column of strings that may be missing.
-func optional[R any](field func(*R) **string) column[R] {
-	return column[R]{parquet.ByteArray, func(r *R, v parquet.Value, t texts) { *field(r) = t.of(v) }}
-}
-
-var codeCodec = newCodec(codeColumns, "cod_act")
 
 // codesName gives the codes object of an operation, below the lake's prefix.
 func codesName(operation string) (string, error) {
@@ -89,22 +36,22 @@ func (s *Sink) PutCodes(ctx context.Context, operation string, codes []schemas.A
 	if len(codes) == 0 {
 		return false, nil
 	}
-	given, err := codeRecords(codes)
+	given, err := lake.CodeRecords(codes)
 	if err != nil {
 		return false, fmt.Errorf("the codes of %s cannot be kept: %w", operation, err)
 	}
-	o, err := load(ctx, s.store, codeCodec, name)
+	o, err := load(ctx, s.store, lake.Codes, name)
 	if err != nil {
 		return false, err
 	}
-	records := mergeCodes(o.records, given)
+	records := lake.MergeCodes(o.records, given)
 	if reflect.DeepEqual(records, o.records) {
 		return false, nil // never so of a damaged one, which has no records
 	}
 	if o.damage != nil {
 		s.log.Warn("replacing a damaged object by the codes that are known", "object", name, "error", o.damage)
 	}
-	if err := put(ctx, s.store, codeCodec, o, records); err != nil {
+	if err := put(ctx, s.store, lake.Codes, o, records); err != nil {
 		return false, err
 	}
 	return true, nil
@@ -117,7 +64,7 @@ func (s *Sink) Codes(ctx context.Context, operation string) ([]schemas.ActivityC
 	if err != nil {
 		return nil, err
 	}
-	records, err := read(ctx, s.store, codeCodec, name)
+	records, err := read(ctx, s.store, lake.Codes, name)
 	if err != nil {
 		return nil, err
 	}
@@ -131,50 +78,4 @@ func (s *Sink) Codes(ctx context.Context, operation string) ([]schemas.ActivityC
 		}
 	}
 	return codes, nil
-}
-
-// codeRecords turns codes into records. What would make the object unreadable
-// for others, or ambiguous, is an error.
-func codeRecords(codes []schemas.ActivityCode) ([]CodeRecord, error) {
-	records := make([]CodeRecord, len(codes))
-	seen := make(map[string]bool, len(codes))
-	for i, c := range codes {
-		if seen[c.Code] {
-			return nil, fmt.Errorf("code %q stands twice", c.Code)
-		}
-		seen[c.Code] = true
-		for _, text := range []*string{&c.Code, c.Description, c.Hit, c.RPC, c.Chat, c.Voice, c.TypeCode} {
-			if text != nil && !utf8.ValidString(*text) {
-				return nil, fmt.Errorf("code %q has %q, which is not UTF-8", c.Code, *text)
-			}
-		}
-		records[i] = CodeRecord{&c.Code, c.Description, c.Hit, c.RPC, c.Chat, c.Voice, c.TypeCode, instant(c.FirstSeenAt), instant(c.LastSeenAt)}
-	}
-	return records, nil
-}
-
-// mergeCodes is the new object, each code once.
-func mergeCodes(held, given []CodeRecord) []CodeRecord {
-	all := make(map[string]CodeRecord, max(len(held), len(given)))
-	for _, records := range [][]CodeRecord{held, given} {
-		for _, r := range records {
-			if r.Code == nil {
-				continue
-			}
-			if other, ok := all[*r.Code]; ok {
-				first := min(r.FirstSeenAt, other.FirstSeenAt)
-				if other.LastSeenAt > r.LastSeenAt {
-					r = other
-				}
-				r.FirstSeenAt = first
-			}
-			all[*r.Code] = r
-		}
-	}
-	merged := make([]CodeRecord, 0, len(all))
-	for _, r := range all {
-		merged = append(merged, r)
-	}
-	slices.SortFunc(merged, CodeRecord.compare)
-	return merged
 }

@@ -20,6 +20,7 @@ import (
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 )
 
 const codesObject = "activity_codes/operation=ventas/activity_codes.parquet"
@@ -229,7 +230,7 @@ func TestDamagedCodes(t *testing.T) {
 	for name, data := range damaged(t, good) {
 		log.Reset()
 		writeFile(t, file, data)
-		if _, err := s.Codes(t.Context(), "ventas"); !errors.Is(err, errUnreadable) {
+		if _, err := s.Codes(t.Context(), "ventas"); !errors.Is(err, lake.ErrUnreadable) {
 			t.Errorf("%s: a reader got %v", name, err)
 		}
 		mustPutCodes(t, s, false) // nothing is known
@@ -241,11 +242,11 @@ func TestDamagedCodes(t *testing.T) {
 	}
 
 	type newer struct {
-		CodeRecord
+		lake.CodeRecord
 		Channel *string `parquet:"channel,optional"`
 	}
 	var data bytes.Buffer
-	if err := parquet.Write(&data, []newer{{CodeRecord: CodeRecord{Code: new("1")}}}); err != nil {
+	if err := parquet.Write(&data, []newer{{CodeRecord: lake.CodeRecord{Code: new("1")}}}); err != nil {
 		t.Fatal(err)
 	}
 	writeFile(t, file, data.Bytes())

@@ -2,9 +2,7 @@ package parquet
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,6 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 )
 
 // damaged are objects that are no rows object of ours.
@@ -69,7 +68,7 @@ func TestDamage(t *testing.T) {
 			log.Reset()
 			writeFile(t, rows, data)
 			writeFile(t, coverage, goodLines)
-			if _, err := s.Rows(t.Context(), key); !errors.Is(err, errUnreadable) {
+			if _, err := s.Rows(t.Context(), key); !errors.Is(err, lake.ErrUnreadable) {
 				t.Fatalf("a reader got %v", err)
 			}
 			// A journal that knows nothing of the day replaces nothing.
@@ -105,16 +104,16 @@ func TestDamage(t *testing.T) {
 // sink, for it would lose a column, and read by readers.
 func TestNewerColumns(t *testing.T) {
 	type newerRow struct {
-		RowRecord
+		lake.RowRecord
 		Channel *string `parquet:"channel,optional"`
 	}
 	s, root := openDir(t)
-	want, err := project(day(win(0, 10, row("Ana", "1", 1))))
+	want, err := lake.Project(day(win(0, 10, row("Ana", "1", 1))))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var data bytes.Buffer
-	if err := parquet.Write(&data, []newerRow{{RowRecord: want[0].rows[0]}}); err != nil {
+	if err := parquet.Write(&data, []newerRow{{RowRecord: want[0].Rows[0]}}); err != nil {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(root, filepath.FromSlash(rowsObject)), data.Bytes())
@@ -124,7 +123,7 @@ func TestNewerColumns(t *testing.T) {
 		t.Fatalf("Load gave %v", err)
 	}
 	rows, err := s.Rows(t.Context(), key)
-	if err != nil || len(rows) != 1 || !rows[0].same(want[0].rows[0]) {
+	if err != nil || len(rows) != 1 || !rows[0].Same(want[0].Rows[0]) {
 		t.Fatalf("a reader got %+v, %v", rows, err)
 	}
 }
@@ -155,53 +154,6 @@ func TestRewrittenByAnother(t *testing.T) {
 	wantState(t, s, d)
 }
 
-// small is an object of three rows.
-func small(t testing.TB) []byte {
-	t.Helper()
-	want, err := project(day(win(0, 10, described(row("Ana", "1", 1), "Venta"), row("Bea", "", 2)), win(2, 3, row("Ana", "1", 1))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	data, err := rowCodec.encode(append(want[0].rows, want[1].rows...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-// TestDamagedFooter changes each byte of a footer: the reader panics on some of
-// those, and on none may decode.
-func TestDamagedFooter(t *testing.T) {
-	good := small(t)
-	footer := len(good) - 8 - int(binary.LittleEndian.Uint32(good[len(good)-8:]))
-	for at := footer; at < len(good); at++ {
-		for _, mask := range []byte{0x01, 0x15, 0x7f} {
-			data := bytes.Clone(good)
-			data[at] ^= mask
-			if _, _, err := rowCodec.decode(data); err != nil && !errors.Is(err, errUnreadable) {
-				t.Errorf("byte %d changed by %#x gives %v", at, mask, err)
-			}
-		}
-	}
-}
-
-// TestFalseFooterLength: the reader would make room for all that is claimed.
-func TestFalseFooterLength(t *testing.T) {
-	good := small(t)
-	for _, claim := range []uint32{uint32(len(good) - 11), 1 << 20, 1<<31 - 1, 1<<32 - 1} {
-		data := bytes.Clone(good)
-		binary.LittleEndian.PutUint32(data[len(data)-8:], claim)
-		if _, _, err := rowCodec.decode(data); !errors.Is(err, errUnreadable) || !strings.HasSuffix(err.Error(), fmt.Sprintf("cannot hold its footer of %d", claim)) {
-			t.Errorf("a footer of %d in %d bytes gives %v", claim, len(data), err)
-		}
-	}
-	for n := range 12 {
-		if _, _, err := rowCodec.decode(good[len(good)-n:]); !errors.Is(err, errUnreadable) {
-			t.Errorf("the last %d bytes give %v", n, err)
-		}
-	}
-}
-
 // TestLostCoverage: what the journal tells of a day is what its coverage says,
 // but the rows of other windows are lost, so their lines go too.
 func TestLostCoverage(t *testing.T) {
@@ -212,18 +164,4 @@ func TestLostCoverage(t *testing.T) {
 	writeFile(t, filepath.Join(root, filepath.FromSlash(rowsObject)), nil)
 	mustOffer(t, s, day(win(1, 10)), sinks.Change{Writes: 2})
 	wantState(t, s, day(win(1, 10), win(2, 10)))
-}
-
-func FuzzDecode(f *testing.F) {
-	good := small(f)
-	f.Add(good)
-	for _, bad := range damaged(f, good) {
-		f.Add(bad)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		records, unknown, err := rowCodec.decode(data)
-		if err != nil && (!errors.Is(err, errUnreadable) || records != nil || unknown != nil) {
-			t.Fatalf("%d records, columns %q, with %v", len(records), unknown, err)
-		}
-	})
 }

@@ -8,12 +8,12 @@
 //	<prefix>chat_7/operation=<operation>/day=<YYYY-MM-DD>/chat_7.parquet
 //	<prefix>chat_7_windows/operation=<operation>/day=<YYYY-MM-DD>/chat_7_windows.parquet
 //
-// The first holds the rows ([RowRecord]), the second what is known of each
-// window ([WindowRecord]), windows without rows included. A day that never had
+// The first holds the rows ([lake.RowRecord]), the second what is known of each
+// window ([lake.WindowRecord]), windows without rows included. A day that never had
 // rows has no rows object; a day whose rows have all vanished keeps one of zero
 // rows, so that a reader can tell it from a day that is still being written.
 //
-// An operation's activity codes ([CodeRecord]) are one object more, which
+// An operation's activity codes ([lake.CodeRecord]) are one object more, which
 // [Sink.PutCodes] writes and no commit touches:
 //
 //	<prefix>activity_codes/operation=<operation>/activity_codes.parquet

@@ -13,6 +13,7 @@ import (
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 )
 
 // duckDB is the reader that shares no code with the sink. Its cache of file
@@ -71,7 +72,7 @@ func duckContents(t testing.TB, root string, key sinks.Key) []schemas.Window {
 		var w schemas.Window
 		each(t, query(t, "SELECT window_local, window_start, window_end, method, observed_at FROM "+from+
 			" WHERE operation = ? AND day = ?", key.Operation, key.Day), func() {
-			w.Local = local.Format(wallLayout)
+			w.Local = local.Format(lake.WallLayout)
 			windows = append(windows, w)
 		}, &local, &w.Start, &w.End, &w.Method, &w.ObservedAt)
 	}
@@ -96,7 +97,7 @@ func duckRows(t testing.TB, rows *sql.Rows) []schemas.Window {
 	var local time.Time
 	var r schemas.Row
 	each(t, rows, func() {
-		name := local.Format(wallLayout)
+		name := local.Format(lake.WallLayout)
 		if n := len(windows); n == 0 || windows[n-1].Local != name {
 			windows = append(windows, schemas.Window{Local: name})
 		}

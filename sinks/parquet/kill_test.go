@@ -14,6 +14,7 @@ import (
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 )
 
 // writerFolder makes the test binary a writer, which TestKill kills.
@@ -173,12 +174,12 @@ func checkKilled(t *testing.T, root string, n, step int) {
 
 // burn spends a moment on n encodings of a small day.
 func burn(n int) {
-	want, err := project(killDay(0, 1))
+	want, err := lake.Project(killDay(0, 1))
 	if err != nil {
 		panic(err)
 	}
 	for range n {
-		if _, err := rowCodec.encode(want[0].rows); err != nil {
+		if _, err := lake.Rows.Encode(want[0].Rows); err != nil {
 			panic(err)
 		}
 	}

@@ -112,7 +112,7 @@ func poll(ctx context.Context, s *Sink, key sinks.Key) error {
 		}
 		for i := 1; i < len(rows); i++ {
 			a, b := rows[i-1], rows[i]
-			if a.compare(b) >= 0 || a.WindowLocal == b.WindowLocal && a.ObservedAt != b.ObservedAt {
+			if a.Compare(b) >= 0 || a.WindowLocal == b.WindowLocal && a.ObservedAt != b.ObservedAt {
 				return fmt.Errorf("a reader saw %+v beside %+v", a, b)
 			}
 		}

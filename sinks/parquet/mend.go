@@ -3,9 +3,9 @@ package parquet
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 )
 
 // asideFolder takes what does not belong into the folder of a day. It stands
@@ -28,18 +28,18 @@ func (m *mender) Mend(ctx context.Context, day *sinks.Day) (sinks.Change, error)
 	if day.Key != h.key {
 		return change, fmt.Errorf("the day is of %s, what was audited of %s", day.Key, h.key)
 	}
-	want, err := project(day)
+	want, err := lake.Project(day)
 	if err != nil {
 		return change, fmt.Errorf("the day %s cannot be kept: %w", day.Key, err)
 	}
 	if len(want) == 0 {
 		return change, nil // nothing is known
 	}
-	rows, lines := m.records(want)
+	rows, lines := lake.Mended(m.found, want, h.rows.records, h.windows.records)
 	newRows, newLines := due(h.rows, rows), due(h.windows, lines)
-	replaced := differing(h.rows.records, rows)
+	replaced := lake.Differing(h.rows.records, rows)
 	if newRows {
-		if err := put(ctx, h.sink.store, rowCodec, h.rows, rows); err != nil {
+		if err := put(ctx, h.sink.store, lake.Rows, h.rows, rows); err != nil {
 			return change, err
 		}
 		change.Writes++
@@ -51,11 +51,11 @@ func (m *mender) Mend(ctx context.Context, day *sinks.Day) (sinks.Change, error)
 		change.Windows = len(replaced)
 	}
 	if newLines {
-		if err := put(ctx, h.sink.store, windowCodec, h.windows, lines); err != nil {
+		if err := put(ctx, h.sink.store, lake.Windows, h.windows, lines); err != nil {
 			return change, err
 		}
 		change.Writes++
-		for local := range differing(h.windows.records, lines) {
+		for local := range lake.Differing(h.windows.records, lines) {
 			if !replaced[local] {
 				change.Windows++
 			}
@@ -86,57 +86,8 @@ func (s *Sink) setAside(ctx context.Context, name string) error {
 	return nil
 }
 
-// records are the two objects as they should be.
-func (m *mender) records(want []window) (rows []RowRecord, lines []WindowRecord) {
-	known := make(map[WallClock]bool, len(want))
-	for i := range want {
-		known[want[i].local] = true
-		rows, lines = append(rows, want[i].rows...), append(lines, want[i].line[0])
-	}
-	kept := func(local WallClock) bool {
-		w := m.found.Windows[local.String()]
-		return !known[local] && w.Record != nil && w.Whole()
-	}
-	for _, r := range m.held.rows.records {
-		if kept(r.WindowLocal) {
-			rows = append(rows, r)
-		}
-	}
-	for _, l := range m.held.windows.records {
-		if kept(l.WindowLocal) {
-			lines = append(lines, l)
-		}
-	}
-	slices.SortFunc(rows, RowRecord.compare)
-	slices.SortFunc(lines, WindowRecord.compare)
-	return rows, lines
-}
-
 // due reports whether an object has to be written. One that is not there and
 // would hold nothing is not made.
-func due[R record[R]](o object[R], records []R) bool {
-	return o.damage != nil || differ(o.records, records)
-}
-
-// differing are the windows whose records differ. Both sides are sorted.
-func differing[R record[R]](old, now []R) map[WallClock]bool {
-	windows := make(map[WallClock]bool)
-	for len(old) > 0 || len(now) > 0 {
-		var local WallClock
-		switch {
-		case len(old) == 0:
-			local = now[0].local()
-		case len(now) == 0:
-			local = old[0].local()
-		default:
-			local = min(old[0].local(), now[0].local())
-		}
-		var ofOld, ofNow []R
-		_, ofOld, old = cut(old, local)
-		_, ofNow, now = cut(now, local)
-		if differ(ofOld, ofNow) {
-			windows[local] = true
-		}
-	}
-	return windows
+func due[R lake.Record[R]](o object[R], records []R) bool {
+	return o.damage != nil || lake.Differ(o.records, records)
 }

@@ -9,6 +9,7 @@ import (
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 	"wolkpipe/sinks/sinktest"
 )
 
@@ -36,8 +37,8 @@ func TestMendKeepsWholeWindows(t *testing.T) {
 	if got := sinks.Unknown(s.day(), audited); len(found) > 0 || !slices.Equal(got, []string{extra[0].Local, extra[1].Local, extra[2].Local}) {
 		t.Errorf("unknown are %q, %q differ", got, found)
 	}
-	s.rows(func(all []RowRecord) []RowRecord { // one loses a row
-		return slices.DeleteFunc(all, func(r RowRecord) bool { return r.Code == "2" && r.WindowLocal.String() == extra[1].Local })
+	s.rows(func(all []lake.RowRecord) []lake.RowRecord { // one loses a row
+		return slices.DeleteFunc(all, func(r lake.RowRecord) bool { return r.Code == "2" && r.WindowLocal.String() == extra[1].Local })
 	})
 	if found, _ := s.differences(); kinds(found) != "stray" {
 		t.Errorf("%q differ", found)
@@ -91,9 +92,11 @@ func TestForeignObjectsAreSetAside(t *testing.T) {
 // What was audited has moved: the mending is refused, and done on what is then there.
 func TestMendIsGuarded(t *testing.T) {
 	for name, spoil := range map[string]func(s *spoiled){
-		"rows": func(s *spoiled) { s.rows(func(all []RowRecord) []RowRecord { all[0].ObservedAt = future; return all }) },
+		"rows": func(s *spoiled) {
+			s.rows(func(all []lake.RowRecord) []lake.RowRecord { all[0].ObservedAt = future; return all })
+		},
 		"coverage": func(s *spoiled) {
-			s.lines(func(all []WindowRecord) []WindowRecord { all[0].ObservedAt = future; return all })
+			s.lines(func(all []lake.WindowRecord) []lake.WindowRecord { all[0].ObservedAt = future; return all })
 		},
 	} {
 		s, _ := newSpoiled(t)

@@ -13,6 +13,7 @@ import (
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 	"wolkpipe/sinks/sinktest"
 )
 
@@ -32,12 +33,12 @@ func spoil(s *spoiled, random *rand.Rand, names []string, old [][]byte) error {
 	case 2:
 		writeFile(s.t, s.path(names[i]), []byte("torn"))
 	case 3:
-		rewriteAny(s, rowCodec, rows, func(all []RowRecord) []RowRecord {
-			r := RowRecord{WindowLocal: WallClock(epoch.UnixMicro()) - 5*3600*1e6 + WallClock(random.IntN(6)*300*1e6), Agent: "Nobody", Interactions: 4, ObservedAt: future}
+		rewriteAny(s, lake.Rows, rows, func(all []lake.RowRecord) []lake.RowRecord {
+			r := lake.RowRecord{WindowLocal: lake.WallClock(epoch.UnixMicro()) - 5*3600*1e6 + lake.WallClock(random.IntN(6)*300*1e6), Agent: "Nobody", Interactions: 4, ObservedAt: future}
 			return append(all, r)
 		})
 	case 4:
-		rewriteAny(s, windowCodec, lines, func(all []WindowRecord) []WindowRecord {
+		rewriteAny(s, lake.Windows, lines, func(all []lake.WindowRecord) []lake.WindowRecord {
 			if len(all) > 0 {
 				all[random.IntN(len(all))].ObservedAt = future
 			}
@@ -48,10 +49,10 @@ func spoil(s *spoiled, random *rand.Rand, names []string, old [][]byte) error {
 }
 
 // rewriteAny is rewrite of an object that may be missing or unreadable.
-func rewriteAny[R record[R]](s *spoiled, c *codec[R], name string, edit func([]R) []R) {
+func rewriteAny[R lake.Record[R]](s *spoiled, c *lake.Codec[R], name string, edit func([]R) []R) {
 	data, err := os.ReadFile(s.path(name))
 	if err == nil {
-		_, _, err = c.decode(data)
+		_, _, err = c.Decode(data)
 	}
 	if err == nil {
 		rewrite(s, c, name, edit)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 )
 
 // Options say where a lake is.
@@ -58,10 +59,10 @@ func (s *Sink) load(ctx context.Context, key sinks.Key) (*held, error) {
 		return nil, err
 	}
 	h := &held{sink: s, key: key}
-	if h.rows, err = load(ctx, s.store, rowCodec, rows); err != nil {
+	if h.rows, err = load(ctx, s.store, lake.Rows, rows); err != nil {
 		return nil, err
 	}
-	if h.windows, err = load(ctx, s.store, windowCodec, coverage); err != nil {
+	if h.windows, err = load(ctx, s.store, lake.Windows, coverage); err != nil {
 		return nil, err
 	}
 	return h, nil
@@ -75,7 +76,7 @@ type object[R any] struct {
 	damage  error // why it could not be read; it then has no records
 }
 
-func load[R sortable[R]](ctx context.Context, st store, c *codec[R], name string) (object[R], error) {
+func load[R lake.Sortable[R]](ctx context.Context, st store, c *lake.Codec[R], name string) (object[R], error) {
 	data, guard, err := st.get(ctx, name)
 	if err != nil {
 		return object[R]{}, fmt.Errorf("reading %s: %w", name, err)
@@ -84,7 +85,7 @@ func load[R sortable[R]](ctx context.Context, st store, c *codec[R], name string
 	if guard == "" {
 		return o, nil
 	}
-	records, unknown, err := c.decode(data)
+	records, unknown, err := c.Decode(data)
 	if len(unknown) > 0 {
 		return object[R]{}, &sinks.Error{
 			Op:   "reading " + name,
@@ -98,25 +99,25 @@ func load[R sortable[R]](ctx context.Context, st store, c *codec[R], name string
 
 // Rows reads the rows of a day, sorted; none if there is no such object.
 // Columns that this version does not know are left out.
-func (s *Sink) Rows(ctx context.Context, key sinks.Key) ([]RowRecord, error) {
+func (s *Sink) Rows(ctx context.Context, key sinks.Key) ([]lake.RowRecord, error) {
 	name, _, err := names(key)
 	if err != nil {
 		return nil, err
 	}
-	return read(ctx, s.store, rowCodec, name)
+	return read(ctx, s.store, lake.Rows, name)
 }
 
 // Coverage reads what is known of a day's windows, sorted; none if there is
 // no such object. Columns that this version does not know are left out.
-func (s *Sink) Coverage(ctx context.Context, key sinks.Key) ([]WindowRecord, error) {
+func (s *Sink) Coverage(ctx context.Context, key sinks.Key) ([]lake.WindowRecord, error) {
 	_, name, err := names(key)
 	if err != nil {
 		return nil, err
 	}
-	return read(ctx, s.store, windowCodec, name)
+	return read(ctx, s.store, lake.Windows, name)
 }
 
-func read[R sortable[R]](ctx context.Context, st store, c *codec[R], name string) ([]R, error) {
+func read[R lake.Sortable[R]](ctx context.Context, st store, c *lake.Codec[R], name string) ([]R, error) {
 	data, guard, err := st.get(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
@@ -124,7 +125,7 @@ func read[R sortable[R]](ctx context.Context, st store, c *codec[R], name string
 	if guard == "" {
 		return nil, nil
 	}
-	records, _, err := c.decode(data)
+	records, _, err := c.Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", name, err)
 	}

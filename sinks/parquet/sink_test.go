@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 )
 
 var (
@@ -30,7 +30,7 @@ func win(n, at int, rows ...schemas.Row) schemas.Window {
 		method = schemas.Empty
 	}
 	return schemas.Window{
-		Local: start.Add(-5 * time.Hour).Format(wallLayout), Start: start, End: start.Add(5 * time.Minute),
+		Local: start.Add(-5 * time.Hour).Format(lake.WallLayout), Start: start, End: start.Add(5 * time.Minute),
 		Revision: 1, Method: method, ObservedAt: epoch.Add(time.Duration(at) * time.Minute), Rows: rows,
 	}
 }
@@ -102,7 +102,7 @@ func state(t testing.TB, s *Sink, key sinks.Key) (rows, lines []string) {
 	return asText(rr, ww)
 }
 
-func asText(rr []RowRecord, ww []WindowRecord) (rows, lines []string) {
+func asText(rr []lake.RowRecord, ww []lake.WindowRecord) (rows, lines []string) {
 	for _, r := range rr {
 		text := "-"
 		if r.Description != nil {
@@ -119,14 +119,14 @@ func asText(rr []RowRecord, ww []WindowRecord) (rows, lines []string) {
 // wantState checks that a lake holds exactly the windows of d.
 func wantState(t testing.TB, s *Sink, d *sinks.Day) {
 	t.Helper()
-	want, err := project(d)
+	want, err := lake.Project(d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rr []RowRecord
-	var ww []WindowRecord
+	var rr []lake.RowRecord
+	var ww []lake.WindowRecord
 	for _, w := range want {
-		rr, ww = append(rr, w.rows...), append(ww, w.line[0])
+		rr, ww = append(rr, w.Rows...), append(ww, w.Line[0])
 	}
 	wantRows, wantLines := asText(rr, ww)
 	rows, lines := state(t, s, d.Key)
@@ -327,38 +327,5 @@ func TestKeysStayInTheirFolder(t *testing.T) {
 		if _, err := s.Coverage(t.Context(), k); err == nil {
 			t.Errorf("Coverage takes %q", k)
 		}
-	}
-}
-
-func TestEncodingIsDeterministic(t *testing.T) {
-	d := bigDay(50, 20)
-	want, err := project(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var records []RowRecord
-	for _, w := range want {
-		records = append(records, w.rows...)
-	}
-	fresh := newCodec(rowColumns, "window_local", "agent_name", "cod_act")
-	first, err := fresh.encode(records)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 3 { // the same writer, with other records between
-		if _, err := fresh.encode(records[:len(records)/2]); err != nil {
-			t.Fatal(err)
-		}
-		again, err := fresh.encode(records)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !slices.Equal(first, again) {
-			t.Fatal("the same records gave other bytes")
-		}
-	}
-	back, unknown, err := fresh.decode(first)
-	if err != nil || unknown != nil || !reflect.DeepEqual(back, records) {
-		t.Fatalf("records changed on their way: %v, %v", unknown, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 	"wolkpipe/sinks/sinktest"
 )
 
@@ -102,25 +103,27 @@ func (s *spoiled) mended() sinks.Change {
 }
 
 // rows replaces the rows object by what edit makes of its records.
-func (s *spoiled) rows(edit func([]RowRecord) []RowRecord) { rewrite(s, rowCodec, rowsObject, edit) }
-
-func (s *spoiled) lines(edit func([]WindowRecord) []WindowRecord) {
-	rewrite(s, windowCodec, coverageObject, edit)
+func (s *spoiled) rows(edit func([]lake.RowRecord) []lake.RowRecord) {
+	rewrite(s, lake.Rows, rowsObject, edit)
 }
 
-func rewrite[R record[R]](s *spoiled, c *codec[R], name string, edit func([]R) []R) {
+func (s *spoiled) lines(edit func([]lake.WindowRecord) []lake.WindowRecord) {
+	rewrite(s, lake.Windows, coverageObject, edit)
+}
+
+func rewrite[R lake.Record[R]](s *spoiled, c *lake.Codec[R], name string, edit func([]R) []R) {
 	s.t.Helper()
-	records, _, err := c.decode(s.read(name))
+	records, _, err := c.Decode(s.read(name))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	records = edit(records)
-	slices.SortStableFunc(records, R.compare)
-	data, err := c.encode(records)
+	slices.SortStableFunc(records, R.Compare)
+	data, err := c.Encode(records)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	writeFile(s.t, s.path(name), data)
 }
 
-var future = instant(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC))
+var future = lake.InstantOf(time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC))

@@ -1,4 +1,4 @@
-package parquet
+package lake
 
 import (
 	"fmt"
@@ -9,32 +9,32 @@ import (
 	"wolkpipe/sinks"
 )
 
-// window is one observed window as the two objects should tell it.
-type window struct {
-	local    WallClock
-	observed Instant
-	rows     []RowRecord
-	line     [1]WindowRecord
+// Window is one observed window as the two objects should tell it.
+type Window struct {
+	Local    WallClock // which clock face names the window
+	Observed Instant
+	Rows     []RowRecord     // sorted
+	Line     [1]WindowRecord // of the coverage
 }
 
-// project turns a day into records, in the order of the objects. A day that
+// Project turns a day into records, in the order of the objects. A day that
 // is not what [sinks.Day] says is an error: kept as it is, it would be
 // replaced for ever, or make the object unreadable for others.
-func project(day *sinks.Day) ([]window, error) {
+func Project(day *sinks.Day) ([]Window, error) {
 	total := 0
 	for i := range day.Windows {
 		total += len(day.Windows[i].Rows)
 	}
 	records := make([]RowRecord, 0, total)
-	windows := make([]window, len(day.Windows))
+	windows := make([]Window, len(day.Windows))
 	for i := range day.Windows {
 		w := &day.Windows[i]
-		local, err := parseWallClock(w.Local)
+		local, err := ParseWallClock(w.Local)
 		if err != nil || !strings.HasPrefix(w.Local, day.Day+"T") {
 			return nil, fmt.Errorf("%q is not a window of that day", w.Local)
 		}
-		if i > 0 && local <= windows[i-1].local {
-			return nil, fmt.Errorf("window %s is told after %s", w.Local, windows[i-1].local)
+		if i > 0 && local <= windows[i-1].Local {
+			return nil, fmt.Errorf("window %s is told after %s", w.Local, windows[i-1].Local)
 		}
 		from := len(records)
 		for j := range w.Rows {
@@ -43,18 +43,18 @@ func project(day *sinks.Day) ([]window, error) {
 				return nil, fmt.Errorf("window %s: row (%q, %q) is not UTF-8", w.Local, r.Agent, r.Code)
 			}
 			records = append(records, RowRecord{
-				WindowStart: instant(w.Start), WindowEnd: instant(w.End), WindowLocal: local, Timezone: day.Timezone,
+				WindowStart: InstantOf(w.Start), WindowEnd: InstantOf(w.End), WindowLocal: local, Timezone: day.Timezone,
 				Agent: r.Agent, Code: r.Code, Description: r.Description, Interactions: r.Interactions,
-				Method: w.Method, ObservedAt: instant(w.ObservedAt),
+				Method: w.Method, ObservedAt: InstantOf(w.ObservedAt),
 			})
 		}
 		rows := records[from:len(records):len(records)]
 		if err := arrange(rows); err != nil {
 			return nil, err
 		}
-		windows[i] = window{local, instant(w.ObservedAt), rows, [1]WindowRecord{{
-			WindowStart: instant(w.Start), WindowEnd: instant(w.End), WindowLocal: local, Timezone: day.Timezone,
-			ObservedAt: instant(w.ObservedAt), Method: w.Method, State: day.State,
+		windows[i] = Window{local, InstantOf(w.ObservedAt), rows, [1]WindowRecord{{
+			WindowStart: InstantOf(w.Start), WindowEnd: InstantOf(w.End), WindowLocal: local, Timezone: day.Timezone,
+			ObservedAt: InstantOf(w.ObservedAt), Method: w.Method, State: day.State,
 			RowCount: int64(len(w.Rows)), Interactions: w.Interactions(),
 			RejectedRows: int64(len(w.Rejects)), DroppedRows: w.Dropped,
 		}}}
@@ -64,11 +64,11 @@ func project(day *sinks.Day) ([]window, error) {
 
 // arrange sorts the records of a window; a key that stands twice is an error.
 func arrange(rows []RowRecord) error {
-	if !slices.IsSortedFunc(rows, RowRecord.compare) {
-		slices.SortFunc(rows, RowRecord.compare)
+	if !slices.IsSortedFunc(rows, RowRecord.Compare) {
+		slices.SortFunc(rows, RowRecord.Compare)
 	}
 	for i := 1; i < len(rows); i++ {
-		if r := &rows[i]; rows[i-1].compare(*r) == 0 {
+		if r := &rows[i]; rows[i-1].Compare(*r) == 0 {
 			return fmt.Errorf("window %s: row (%q, %q) stands twice", r.WindowLocal, r.Agent, r.Code)
 		}
 	}

@@ -1,4 +1,4 @@
-package parquet
+package lake
 
 import (
 	"github.com/parquet-go/parquet-go"

@@ -1,4 +1,4 @@
-package parquet
+package lake
 
 import (
 	"cmp"
@@ -16,20 +16,22 @@ func (i Instant) Time() time.Time { return time.UnixMicro(int64(i)).UTC() }
 // String formats i as RFC 3339 in UTC, with microseconds where it has any.
 func (i Instant) String() string { return i.Time().Format(time.RFC3339Nano) }
 
-func instant(t time.Time) Instant { return Instant(t.UnixMicro()) }
+// InstantOf is t, cut to microseconds.
+func InstantOf(t time.Time) Instant { return Instant(t.UnixMicro()) }
 
 // WallClock is a reading of a clock on the wall, without a zone, in
 // microseconds since 1970-01-01T00:00:00 on that clock.
 type WallClock int64
 
-const wallLayout = "2006-01-02T15:04:05"
+// WallLayout is how a WallClock is written.
+const WallLayout = "2006-01-02T15:04:05"
 
 // String formats w as in schemas.Window.Local: 2006-01-02T15:04:05.
-func (w WallClock) String() string { return time.UnixMicro(int64(w)).UTC().Format(wallLayout) }
+func (w WallClock) String() string { return time.UnixMicro(int64(w)).UTC().Format(WallLayout) }
 
-// parseWallClock reads 2006-01-02T15:04:05.
-func parseWallClock(s string) (WallClock, error) {
-	t, err := time.Parse(wallLayout, s)
+// ParseWallClock reads 2006-01-02T15:04:05.
+func ParseWallClock(s string) (WallClock, error) {
+	t, err := time.Parse(WallLayout, s)
 	return WallClock(t.UnixMicro()), err
 }
 
@@ -48,16 +50,16 @@ type RowRecord struct {
 	ObservedAt   Instant        `parquet:"observed_at,dict,timestamp(microsecond:utc)"`
 }
 
-func (r RowRecord) local() WallClock  { return r.WindowLocal }
-func (r RowRecord) observed() Instant { return r.ObservedAt }
+func (r RowRecord) Local() WallClock  { return r.WindowLocal }
+func (r RowRecord) Observed() Instant { return r.ObservedAt }
 
-// same compares all but the description, which the source edits at will.
-func (r RowRecord) same(o RowRecord) bool {
+// Same compares all but the description, which the source edits at will.
+func (r RowRecord) Same(o RowRecord) bool {
 	r.Description, o.Description = nil, nil
 	return r == o
 }
 
-func (r RowRecord) compare(o RowRecord) int {
+func (r RowRecord) Compare(o RowRecord) int {
 	return cmp.Or(cmp.Compare(r.WindowLocal, o.WindowLocal), cmp.Compare(r.Agent, o.Agent), cmp.Compare(r.Code, o.Code))
 }
 
@@ -77,18 +79,18 @@ type WindowRecord struct {
 	DroppedRows  int64          `parquet:"dropped_rows"` // duplicates
 }
 
-func (r WindowRecord) local() WallClock           { return r.WindowLocal }
-func (r WindowRecord) observed() Instant          { return r.ObservedAt }
-func (r WindowRecord) same(o WindowRecord) bool   { return r == o }
-func (r WindowRecord) compare(o WindowRecord) int { return cmp.Compare(r.WindowLocal, o.WindowLocal) }
+func (r WindowRecord) Local() WallClock           { return r.WindowLocal }
+func (r WindowRecord) Observed() Instant          { return r.ObservedAt }
+func (r WindowRecord) Same(o WindowRecord) bool   { return r == o }
+func (r WindowRecord) Compare(o WindowRecord) int { return cmp.Compare(r.WindowLocal, o.WindowLocal) }
 
-// record is what a commit needs to know of either kind.
-type record[R any] interface {
-	sortable[R]
-	local() WallClock
-	observed() Instant
-	same(R) bool
+// Record is what a commit needs to know of either kind.
+type Record[R any] interface {
+	Sortable[R]
+	Local() WallClock
+	Observed() Instant
+	Same(R) bool
 }
 
-// sortable is what an object needs to know of its records.
-type sortable[R any] interface{ compare(R) int }
+// Sortable is what an object needs to know of its records.
+type Sortable[R any] interface{ Compare(R) int }

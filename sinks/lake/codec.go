@@ -1,4 +1,4 @@
-package parquet
+package lake
 
 import (
 	"bytes"
@@ -12,20 +12,20 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// codec turns records into an object and back.
-type codec[R sortable[R]] struct {
+// Codec turns records into an object and back.
+type Codec[R Sortable[R]] struct {
 	schema  *parquet.Schema
 	options []parquet.WriterOption
 	columns []column[R]
 }
 
-func newCodec[R sortable[R]](all []column[R], sorted ...string) *codec[R] {
+func newCodec[R Sortable[R]](all []column[R], sorted ...string) *Codec[R] {
 	schema := parquet.SchemaOf(*new(R))
 	columns := make([]parquet.SortingColumn, len(sorted))
 	for i, name := range sorted {
 		columns[i] = parquet.Ascending(name)
 	}
-	return &codec[R]{schema, []parquet.WriterOption{
+	return &Codec[R]{schema, []parquet.WriterOption{
 		schema,
 		parquet.Compression(&parquet.Zstd),
 		parquet.DataPageVersion(1), // what every engine reads
@@ -33,14 +33,16 @@ func newCodec[R sortable[R]](all []column[R], sorted ...string) *codec[R] {
 	}, all}
 }
 
+// The codecs of the datasets.
 var (
-	rowCodec    = newCodec(rowColumns, "window_local", "agent_name", "cod_act")
-	windowCodec = newCodec(windowColumns, "window_local")
+	Rows    = newCodec(rowColumns, "window_local", "agent_name", "cod_act")
+	Windows = newCodec(windowColumns, "window_local")
+	Codes   = newCodec(codeColumns, "cod_act")
 )
 
-// encode gives the object of records, which must be sorted: one row group,
+// Encode gives the object of records, which must be sorted: one row group,
 // the same bytes for the same records.
-func (c *codec[R]) encode(records []R) ([]byte, error) {
+func (c *Codec[R]) Encode(records []R) ([]byte, error) {
 	var out bytes.Buffer
 	// A writer for each object: one that is reset and used again leaves out
 	// the columns' names in what it writes (parquet-go/parquet-go#602).
@@ -55,20 +57,20 @@ func (c *codec[R]) encode(records []R) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// errUnreadable means that an object is not one of ours, or damaged.
-var errUnreadable = errors.New("not a readable Parquet file of this dataset")
+// ErrUnreadable means that an object is not one of ours, or damaged.
+var ErrUnreadable = errors.New("not a readable Parquet file of this dataset")
 
 const (
 	batch   = 128     // records read at a time: the reader's rows are reused for the next
 	reserve = 1 << 16 // records made room for at once, whatever a damaged footer claims
 )
 
-// decode reads an object, sorts its records, and names the columns in it that
-// the schema does not know. Its errors are errUnreadable.
-func (c *codec[R]) decode(data []byte) (records []R, unknown []string, err error) {
+// Decode reads an object, sorts its records, and names the columns in it that
+// the schema does not know. Its errors are ErrUnreadable.
+func (c *Codec[R]) Decode(data []byte) (records []R, unknown []string, err error) {
 	defer func() { // the reader panics on some damaged files
 		if p := recover(); p != nil {
-			records, unknown, err = nil, nil, fmt.Errorf("%w: %v", errUnreadable, p)
+			records, unknown, err = nil, nil, fmt.Errorf("%w: %v", ErrUnreadable, p)
 		}
 	}()
 	if err := checkFooter(data); err != nil {
@@ -77,9 +79,9 @@ func (c *codec[R]) decode(data []byte) (records []R, unknown []string, err error
 	file, err := parquet.OpenFile(bytes.NewReader(data), int64(len(data)),
 		parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errUnreadable, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
-	if unknown, err = c.compare(file.Schema()); err != nil {
+	if unknown, err = c.Compare(file.Schema()); err != nil {
 		return nil, nil, err
 	}
 	reader := parquet.NewGenericReader[R](file, c.schema)
@@ -100,14 +102,14 @@ func (c *codec[R]) decode(data []byte) (records []R, unknown []string, err error
 			break
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w: after %d records: %w", errUnreadable, len(records), err)
+			return nil, nil, fmt.Errorf("%w: after %d records: %w", ErrUnreadable, len(records), err)
 		}
 	}
 	if int64(len(records)) != want {
-		return nil, nil, fmt.Errorf("%w: %d records in place of %d", errUnreadable, len(records), want)
+		return nil, nil, fmt.Errorf("%w: %d records in place of %d", ErrUnreadable, len(records), want)
 	}
-	if !slices.IsSortedFunc(records, R.compare) {
-		slices.SortStableFunc(records, R.compare)
+	if !slices.IsSortedFunc(records, R.Compare) {
+		slices.SortStableFunc(records, R.Compare)
 	}
 	return records, unknown, nil
 }
@@ -115,14 +117,14 @@ func (c *codec[R]) decode(data []byte) (records []R, unknown []string, err error
 // record is the record of a row. The reader could make it by itself, but where
 // a damaged footer leads it to another column's values it takes numbers for
 // addresses, and the process ends.
-func (c *codec[R]) record(row parquet.Row, texts texts) (r R, err error) {
+func (c *Codec[R]) record(row parquet.Row, texts texts) (r R, err error) {
 	for _, v := range row {
 		if v.IsNull() {
 			continue
 		}
 		i := v.Column()
 		if i < 0 || i >= len(c.columns) || v.Kind() != c.columns[i].kind {
-			return r, fmt.Errorf("%w: a value of kind %s stands in column %d", errUnreadable, v.Kind(), i)
+			return r, fmt.Errorf("%w: a value of kind %s stands in column %d", ErrUnreadable, v.Kind(), i)
 		}
 		c.columns[i].set(&r, v, texts)
 	}
@@ -135,10 +137,10 @@ func checkFooter(data []byte) error {
 	const magic = "PAR1"
 	end := len(data) - len(magic)
 	if len(data) < len(magic)+4+len(magic) || string(data[end:]) != magic {
-		return fmt.Errorf("%w: it does not end as one", errUnreadable)
+		return fmt.Errorf("%w: it does not end as one", ErrUnreadable)
 	}
 	if n := binary.LittleEndian.Uint32(data[end-4:]); int64(n) > int64(end-4-len(magic)) {
-		return fmt.Errorf("%w: %d bytes cannot hold its footer of %d", errUnreadable, len(data), n)
+		return fmt.Errorf("%w: %d bytes cannot hold its footer of %d", ErrUnreadable, len(data), n)
 	}
 	return nil
 }
@@ -146,7 +148,7 @@ func checkFooter(data []byte) error {
 // compare checks that every column of the schema is in the file with its
 // type, and names those that the schema lacks. Whether a column is optional does
 // not matter: tools that rewrite a file make all of them so.
-func (c *codec[R]) compare(found *parquet.Schema) (unknown []string, err error) {
+func (c *Codec[R]) Compare(found *parquet.Schema) (unknown []string, err error) {
 	have := make(map[string]parquet.Field)
 	for _, f := range found.Fields() {
 		have[f.Name()] = f
@@ -156,9 +158,9 @@ func (c *codec[R]) compare(found *parquet.Schema) (unknown []string, err error) 
 		delete(have, want.Name())
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("%w: it lacks the column %s", errUnreadable, want.Name())
+			return nil, fmt.Errorf("%w: it lacks the column %s", ErrUnreadable, want.Name())
 		case !f.Leaf() || f.Repeated() || f.Type().String() != want.Type().String():
-			return nil, fmt.Errorf("%w: its column %s is %s in place of %s", errUnreadable, want.Name(),
+			return nil, fmt.Errorf("%w: its column %s is %s in place of %s", ErrUnreadable, want.Name(),
 				strings.Join(strings.Fields(f.String()), " "), want.Type())
 		}
 	}
