@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"wolkpipe/pipeline/extract"
 	"wolkpipe/pipeline/notice"
 )
 
@@ -57,7 +58,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		if s.QuotaLeft != nil {
 			gauge(quotaMetric, float64(*s.QuotaLeft), s.Operation)
 		}
-		if s.State != "running" {
+		if s.State != "running" && s.State != extract.TokenBusy { // whose turn it is with a token is no fault
 			gauge(stoppedMetric, 1, s.Operation, s.State)
 		}
 		standing := map[notice.Kind]int{}

@@ -108,17 +108,18 @@ func (f *follower) show(ctx context.Context, s pipeline.Status) (ended bool, err
 
 // wait tells why nothing goes on, once for each reason.
 func (f *follower) wait(s extract.Status) {
-	reason := ""
-	switch {
-	case s.State == "running" || s.Error == "" || s.Until != nil && s.Until.Sub(f.clock.Now()) < 10*time.Second:
-	case s.Until == nil:
-		reason = fmt.Sprintf("waiting: %s", s.Error)
-	default:
-		reason = fmt.Sprintf("waiting until %s: %s", s.Until.Local().Format("2006-01-02 15:04:05"), s.Error)
+	if s.State == "running" || s.Error == "" || s.Until != nil && s.Until.Sub(f.clock.Now()) < 10*time.Second {
+		f.waits = ""
+		return
 	}
-	if reason != f.waits && reason != "" {
+	reason := s.State + s.Error
+	if reason != f.waits {
 		f.progress.finish()
-		_, _ = fmt.Fprintln(f.log, reason)
+		until := ""
+		if s.Until != nil {
+			until = " until " + s.Until.Local().Format("2006-01-02 15:04:05")
+		}
+		_, _ = fmt.Fprintf(f.log, "waiting%s: %s\n", until, s.Error)
 	}
 	f.waits = reason
 }

@@ -19,7 +19,7 @@ type Status struct {
 	LastAnswer time.Time  `json:"last_answer,omitzero"`
 	QuotaLeft  *int64     `json:"quota_calls_remaining"` // null: not known
 	QuotaLimit *int64     `json:"quota_calls_a_day"`     // likewise
-	State      string     `json:"state"`                 // "running", or why it waits: quota, bad_token, …
+	State      string     `json:"state"`                 // "running", or why it waits: quota, bad_token, token_busy, …
 	Until      *time.Time `json:"waits_until,omitempty"`
 	Error      string     `json:"error,omitempty"`
 	Reading    bool       `json:"reading"`   // the journal is still being read: what is missing may be there
@@ -41,8 +41,12 @@ func (p *Poller) Status() Status {
 		s.LagSeconds = now.Sub(s.LastEnd).Seconds()
 	}
 	if holder := p.holder.Load(); holder != nil {
-		if state := holder.State(); state.Limit > 0 {
+		state := holder.State()
+		if state.Limit > 0 {
 			s.QuotaLeft, s.QuotaLimit = &state.Remaining, &state.Limit
+		}
+		if why, until := waitForToken(state, now); why != "" && s.State == "" {
+			s.State, s.Error, s.Until = TokenBusy, why, until
 		}
 	}
 	if s.State == "" {
