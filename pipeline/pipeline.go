@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/codes"
@@ -284,25 +285,15 @@ func (p *Pipeline) ConvergeAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	failed := make([]error, len(p.workers))
-	var wg sync.WaitGroup
-	for i, w := range p.workers {
-		wg.Go(func() {
-			for _, key := range days {
-				err := w.sweep(ctx, sinks.Key{Operation: key.Operation, Day: key.Day.String()})
-				if err != nil && failed[i] == nil {
-					failed[i] = err
-				}
-			}
-		})
+	keys := make([]sinks.Key, len(days))
+	for i, day := range days {
+		keys[i] = sinks.Key{Operation: day.Operation, Day: day.Day.String()}
 	}
-	wg.Wait()
-	for _, err := range failed {
-		if err != nil {
-			return err
-		}
+	var all errgroup.Group
+	for _, w := range p.workers {
+		all.Go(func() error { return w.sweepAll(ctx, keys, true) })
 	}
-	return nil
+	return all.Wait()
 }
 
 // drain waits until the sinks have taken what the journal told them of.
@@ -326,11 +317,13 @@ func (p *Pipeline) LetGo(ctx context.Context) error { return p.leases.Close(ctx)
 // Converge makes every sink hold an operation's days, both included, without
 // waiting for hints. The error is the first.
 func (p *Pipeline) Converge(ctx context.Context, operation string, from, to window.Date) error {
+	var keys []sinks.Key
+	for date := from; date <= to; date++ {
+		keys = append(keys, sinks.Key{Operation: operation, Day: date.String()})
+	}
 	for _, w := range p.workers {
-		for date := from; date <= to; date++ {
-			if err := w.sweep(ctx, sinks.Key{Operation: operation, Day: date.String()}); err != nil {
-				return err
-			}
+		if err := w.sweepAll(ctx, keys, false); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -6,14 +6,18 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"wolkpipe/sinks"
 )
 
 // parallel is how many days one sink converges at once: waiting for a disk
 // or a store is most of the work. More than two were measured to be slower
-// where all of them wait for one stream.
+// where all of them wait for one stream. A sink that gathers what is committed
+// at the same time says itself how many it wants: [sinks.Batcher].
 const parallel = 2
 
 // worker brings one sink to hold what the journal says, a day at a time.
@@ -28,6 +32,7 @@ type worker struct {
 	source sinks.Source
 	log    *slog.Logger
 	slots  chan struct{}
+	batch  int // days that a sweep converges at once
 
 	mu      sync.Mutex
 	days    map[sinks.Key]*daywork
@@ -45,9 +50,13 @@ type daywork struct {
 }
 
 func newWorker(name string, sink sinks.Sink, source sinks.Source, log *slog.Logger) *worker {
+	batch := 1
+	if b, ok := sink.(sinks.Batcher); ok {
+		batch = b.Batch()
+	}
 	return &worker{
-		name: name, sink: sink, source: source, log: log.With("sink", name),
-		slots: make(chan struct{}, parallel), days: map[sinks.Key]*daywork{}, failing: map[sinks.Key]string{},
+		name: name, sink: sink, source: source, log: log.With("sink", name), batch: batch,
+		slots: make(chan struct{}, max(parallel, batch)), days: map[sinks.Key]*daywork{}, failing: map[sinks.Key]string{},
 	}
 }
 
@@ -139,6 +148,30 @@ func (w *worker) sweep(ctx context.Context, key sinks.Key) error {
 	}
 	defer func() { d.turn <- struct{}{} }()
 	return w.converge(ctx, key, d)
+}
+
+// sweepAll sweeps days. The error is the first; without goOn no day is begun
+// after it.
+func (w *worker) sweepAll(ctx context.Context, keys []sinks.Key, goOn bool) error {
+	var failed atomic.Pointer[error]
+	var g errgroup.Group
+	g.SetLimit(w.batch)
+	for _, key := range keys {
+		if !goOn && failed.Load() != nil {
+			break
+		}
+		g.Go(func() error {
+			if err := w.sweep(ctx, key); err != nil {
+				failed.CompareAndSwap(nil, &err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // join and part count who works on a day, so that its record lives no longer

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"wolkpipe/schemas"
@@ -27,14 +28,16 @@ var flaws = []flaw{
 	"rejects are rows", "toggles the state", "cuts at 1000 rows", "cuts at 5000 rows", "cuts names", "trims names", "folds case", "joins keys",
 	"empty is absent", "floats", "deaf to its context", "half a window at the end of a context", "caches what it held",
 	"a conflict of its own kind", "tears windows", "merges repeated hours",
+	"loses what is committed at once",
 }
 
 // broken is a store with one flaw. It keeps windows as a driver would, whole,
 // and commits under a lock but for the flaws that are about that.
 type broken struct {
 	flaw
-	mu   sync.Mutex
-	days map[sinks.Key]brokenDay
+	mu         sync.Mutex
+	days       map[sinks.Key]brokenDay
+	committing atomic.Int32
 }
 
 type brokenDay struct {
@@ -104,6 +107,12 @@ type brokenHeld struct {
 func (h *brokenHeld) Commit(ctx context.Context, day *sinks.Day) (sinks.Change, error) {
 	if h.flaw != "deaf to its context" && h.flaw != "half a window at the end of a context" && ctx.Err() != nil {
 		return sinks.Change{}, ctx.Err()
+	}
+	others := h.committing.Add(1) - 1
+	defer h.committing.Add(-1)
+	runtime.Gosched() // others may begin meanwhile
+	if others > 0 && h.flaw == "loses what is committed at once" {
+		return sinks.Change{Windows: len(day.Windows), Writes: 1}, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

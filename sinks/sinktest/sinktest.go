@@ -63,6 +63,7 @@ func cases() []testCase {
 	all = append(all, guardCases...)
 	all = append(all, sizeCases...)
 	all = append(all, faultCases...)
+	all = append(all, fillCases...)
 	all = append(all, auditCases...)
 	return all
 }
