@@ -1,10 +1,13 @@
 package pipeline
 
 import (
+	"context"
 	"runtime"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"wolkpipe/pipeline/broker"
 	"wolkpipe/pipeline/extract"
 	"wolkpipe/pipeline/notice"
 )
@@ -25,6 +28,12 @@ var (
 		"Windows that the journal told a sink of and the sink does not hold yet.", []string{"sink"}, nil)
 	failingMetric = prometheus.NewDesc("wolkpipe_sink_failing",
 		"1 while a sink's last attempt failed.", []string{"sink"}, nil)
+	sinkRowsMetric = prometheus.NewDesc("wolkpipe_sink_rows_total",
+		"Rows that a sink told or wrote since the process started.", []string{"sink"}, nil)
+	sinkWritesMetric = prometheus.NewDesc("wolkpipe_sink_writes_total",
+		"Batches or objects that a sink committed since the process started.", []string{"sink"}, nil)
+	poisonMetric = prometheus.NewDesc("wolkpipe_poison_messages",
+		"Messages of the journal that could not be read, put aside.", nil, nil)
 	buildMetric = prometheus.NewDesc("wolkpipe_build_info",
 		"1, with the version.", []string{"version", "go"}, nil)
 )
@@ -37,7 +46,8 @@ func (p *Pipeline) register() { p.o.Registerer.MustRegister(collector{p}) }
 // Describe implements [prometheus.Collector].
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		lagMetric, missingMetric, quotaMetric, stoppedMetric, noticesMetric, backlogMetric, failingMetric, buildMetric,
+		lagMetric, missingMetric, quotaMetric, stoppedMetric, noticesMetric, backlogMetric, failingMetric,
+		sinkRowsMetric, sinkWritesMetric, poisonMetric, buildMetric,
 	} {
 		ch <- d
 	}
@@ -77,5 +87,21 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			failing = 1
 		}
 		gauge(failingMetric, failing, s.Name)
+		ch <- prometheus.MustNewConstMetric(sinkRowsMetric, prometheus.CounterValue, float64(s.Change.Rows), s.Name)
+		ch <- prometheus.MustNewConstMetric(sinkWritesMetric, prometheus.CounterValue, float64(s.Change.Writes), s.Name)
 	}
+	if n, ok := c.p.poisoned(); ok {
+		gauge(poisonMetric, float64(n))
+	}
+}
+
+// poisoned counts what was put aside; not known while NATS is away.
+func (p *Pipeline) poisoned() (messages uint64, ok bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	stream, err := p.js.Stream(ctx, broker.PoisonStream)
+	if err != nil {
+		return 0, false
+	}
+	return stream.CachedInfo().State.Msgs, true
 }
