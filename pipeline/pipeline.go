@@ -68,19 +68,20 @@ type Sink struct {
 
 // Pipeline runs the stages. Make it with New.
 type Pipeline struct {
-	o       Options
-	js      jetstream.JetStream
-	journal *journal.Journal
-	leases  *lease.Leases // nil when only looking
-	asked   *asked
-	codes   keeping
-	notices *notice.Book
-	source  *source
-	state   jetstream.KeyValue
-	pollers []*extract.Poller
-	workers []*worker
-	started time.Time
-	beat    heartbeat
+	o        Options
+	js       jetstream.JetStream
+	journal  *journal.Journal
+	leases   *lease.Leases // nil when only looking
+	asked    *asked
+	codes    keeping
+	notices  *notice.Book
+	rejected rejected
+	source   *source
+	state    jetstream.KeyValue
+	pollers  []*extract.Poller
+	workers  []*worker
+	started  time.Time
+	beat     heartbeat
 }
 
 // New prepares a pipeline: it opens the journal and chooses where coverage
@@ -96,7 +97,7 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening JetStream: %w", err)
 	}
-	p := &Pipeline{o: o, js: js, started: o.Clock.Now()}
+	p := &Pipeline{o: o, js: js, rejected: rejected{js: js}, started: o.Clock.Now()}
 	p.beat.last.Store(time.Now().UnixNano())
 	if p.journal, err = journal.Open(ctx, js); err != nil {
 		return nil, err

@@ -10,8 +10,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"wolkpipe/pipeline/extract"
 	"wolkpipe/pipeline/notice"
 	"wolkpipe/schemas"
@@ -32,6 +30,19 @@ type OperationStatus struct {
 	extract.Status
 	Quarantined uint64          `json:"quarantined_messages"` // in CHAT7_QUARANTINE, earlier revisions included
 	Notices     []notice.Notice `json:"notices"`              // that stand: to be read once
+
+	// Days are those of the last 366 of which there is something to tell: windows
+	// that are missing or were corrected, rows in quarantine. In the order of time.
+	Days []DayStatus `json:"days"`
+}
+
+// DayStatus is what there is to tell of a day.
+type DayStatus struct {
+	Day         string        `json:"day"`
+	State       schemas.State `json:"state,omitempty"`      // empty: nothing is recorded
+	Missing     int           `json:"windows_missing"`      // over, and not observed
+	Corrected   int           `json:"windows_corrected"`    // their content changed after they were first recorded
+	Quarantined int           `json:"quarantined_messages"` // rejected rows, earlier revisions included
 }
 
 // Status tells how the pipeline stands.
@@ -39,7 +50,7 @@ func (p *Pipeline) Status(ctx context.Context) Status {
 	s := Status{Version: p.o.Version, Running: !p.o.LookOnly, Started: p.started.UTC(), NATS: strings.ToLower(p.o.NATS.Status().String())}
 	for _, poller := range p.pollers {
 		op := OperationStatus{Status: poller.Status()}
-		op.Quarantined = p.quarantined(ctx, op.Operation)
+		op.Quarantined, op.Days = p.tellDays(ctx, poller)
 		op.Notices = p.notices.Standing(op.Operation)
 		s.Operations = append(s.Operations, op)
 	}
@@ -47,24 +58,6 @@ func (p *Pipeline) Status(ctx context.Context) Status {
 		s.Sinks = append(s.Sinks, w.status())
 	}
 	return s
-}
-
-// quarantined counts an operation's rejected rows; 0 while NATS is away.
-func (p *Pipeline) quarantined(ctx context.Context, operation string) (n uint64) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	stream, err := p.js.Stream(ctx, schemas.QuarantineStream)
-	if err != nil {
-		return 0
-	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter("chat7.quarantine."+operation+".*"))
-	if err != nil {
-		return 0
-	}
-	for _, messages := range info.State.Subjects {
-		n += messages
-	}
-	return n
 }
 
 // Write lays out s for a person, as aligned tables.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -8,7 +9,61 @@ import (
 	"time"
 
 	"wolkpipe/pipeline/extract"
+	"wolkpipe/schemas"
 )
+
+// tellDays gives the days of which there is something to tell, and how many
+// messages of the operation are in quarantine.
+func (p *Pipeline) tellDays(ctx context.Context, poller *extract.Poller) (quarantined uint64, told []DayStatus) {
+	told = []DayStatus{} // an array in JSON whatever happens
+	rejected, _ := p.rejected.of(ctx, poller.Operation)
+	for _, n := range rejected {
+		quarantined += uint64(n)
+	}
+	today := poller.Live.Zone.Local(p.o.Clock.Now()).Date()
+	for _, d := range poller.Days(today-mostDays+1, today) {
+		s := DayStatus{Day: d.Date.String(), Missing: d.Missing, Corrected: d.Corrected, Quarantined: rejected[d.Date]}
+		switch {
+		case d.Settled:
+			s.State = schemas.Settled
+		case d.Recorded:
+			s.State = schemas.Provisional
+		}
+		if d.Filling {
+			s.Missing = 0 // its backfill tells
+		}
+		if s.Missing > 0 || s.Corrected > 0 || s.Quarantined > 0 {
+			told = append(told, s)
+		}
+	}
+	return quarantined, told
+}
+
+// mostTold is how many days of an operation are printed; JSON has all.
+const mostTold = 10
+
+// writeTold tells of the days of which there is something to tell.
+func (s Status) writeTold(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "\nDAY\tOPERATION\tSTATE\tMISSING\tCORRECTED\tQUARANTINE")
+	some := false
+	for _, o := range s.Operations {
+		for _, d := range o.Days[max(0, len(o.Days)-mostTold):] {
+			some = true
+			state := string(d.State)
+			if state == "" {
+				state = "-"
+			}
+			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\n", d.Day, o.Operation, state, d.Missing, d.Corrected, d.Quarantined)
+		}
+		if more := len(o.Days) - mostTold; more > 0 {
+			_, _ = fmt.Fprintf(t, "… %d before\t%s\t\t\t\t\n", more, o.Operation)
+		}
+	}
+	if some {
+		_ = t.Flush()
+	}
+}
 
 // writeDays tells how far the recorded days can be trusted.
 func (s Status) writeDays(w io.Writer) {
@@ -36,6 +91,7 @@ func (s Status) writeDays(w io.Writer) {
 		}
 	}
 	s.writePeriods(w)
+	s.writeTold(w)
 }
 
 // mostPeriods is how many periods of an operation are printed; JSON has all.

@@ -1,24 +1,28 @@
 // Package status serves what an operator and a monitoring system look at over
 // HTTP: a page, metrics, liveness and readiness. It changes nothing.
 //
-//	/         the status, as text
-//	/metrics  Prometheus
-//	/healthz  200 while the process advances, whatever the source, NATS or the bucket do
-//	/readyz   200 when NATS is reached and the streams have been checked
+//	/                                      all operations, sinks and backfills
+//	/operations/NAME[?year=2026|?month=2026-11]   one operation and a calendar of its days
+//	/operations/NAME/days/2026-11-26[?hour=13]    the windows of a day
+//	/metrics   Prometheus
+//	/healthz   200 while the process advances, whatever the source, NATS or the bucket do
+//	/readyz    200 when NATS is reached and the streams have been checked
 //
 //	/api/v1/coverage?operation=&from=&to=
-//	          what is known of an operation's days, both included, as JSON; an
-//	          error is {"error": "…"} with status 400, 404 or 503
+//	           what is known of an operation's days, both included, as JSON; an
+//	           error is {"error": "…"} with status 400, 404 or 503
+//
+// The pages are made here, whole, of what [Options] give: they work without
+// JavaScript, and with it bring themselves up to date. No agent is named on
+// them. What is late, short or wrong is judged in glance.go and matters.go; what
+// a day looks like, in calendar.go.
 package status
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -28,12 +32,20 @@ import (
 
 // Options of a server; all are needed.
 type Options struct {
-	Alive    func() error    // nil: the process advances
-	Ready    func() error    // nil: it can do its work
-	Page     func(io.Writer) // writes the status for a person
+	Alive    func() error // nil: the process advances
+	Ready    func() error // nil: it can do its work
 	Coverage Coverage
 	Gatherer prometheus.Gatherer
 	Log      *slog.Logger
+
+	// What the pages show, from memory but for Day. Operation is given the days
+	// wanted, both included. Their errors may be [ErrUnknown].
+	Installation func(context.Context) Installation
+	Operation    func(ctx context.Context, name, from, to string) (Operation, error)
+	Day          func(ctx context.Context, operation, day string) (Content, error)
+
+	now   func() time.Time // for tests; nil: the clock
+	every time.Duration    // likewise, between updates of a page; 0: updateEvery
 }
 
 // Coverage gives what is known of an operation's days, to be written as JSON.
@@ -42,15 +54,24 @@ type Coverage func(ctx context.Context, operation, from, to string) (answer any,
 
 // Handler answers the paths of the package.
 func Handler(o Options) http.Handler {
+	p := &pages{o}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", probe(o.Alive))
 	mux.HandleFunc("GET /readyz", probe(o.Ready))
 	mux.HandleFunc("GET /api/v1/coverage", coverage(o.Coverage))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		o.Page(w)
+	mux.HandleFunc("GET /{$}", p.overview)
+	mux.HandleFunc("GET /operations/{name}", p.operation)
+	mux.HandleFunc("GET /operations/{name}/days/{day}", p.day)
+	nowhere := func(w http.ResponseWriter, r *http.Request) {
+		p.missing(w, r, "No such page", crumb{"All operations", "/"})
+	}
+	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
+		if !static(w, r) {
+			nowhere(w, r)
+		}
 	})
+	mux.HandleFunc("GET /", nowhere)
 	return harden(mux)
 }
 
@@ -84,64 +105,4 @@ func coverage(ask Coverage) http.HandlerFunc {
 		}
 		_ = json.NewEncoder(w).Encode(answer) // whoever asked may be gone
 	}
-}
-
-// harden adds what every answer should say to a browser.
-func harden(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'")
-		h.Set("Cache-Control", "no-store")
-		next.ServeHTTP(w, r)
-	})
-}
-
-// Server is a running server.
-type Server struct {
-	http *http.Server
-	addr net.Addr
-	done chan struct{}
-}
-
-// Listen starts serving on addr (host:port).
-func Listen(ctx context.Context, addr string, o Options) (*Server, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
-	if err != nil {
-		return nil, fmt.Errorf("the status page cannot listen on %s: %w: set `status.listen` to a free address", addr, err)
-	}
-	s := &Server{
-		http: &http.Server{
-			Handler:           Handler(o),
-			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       10 * time.Second,
-			WriteTimeout:      30 * time.Second,
-			IdleTimeout:       time.Minute,
-			MaxHeaderBytes:    16 << 10,
-		},
-		addr: l.Addr(),
-		done: make(chan struct{}),
-	}
-	go func() {
-		defer close(s.done)
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			o.Log.Error("the status page stopped", "error", err)
-		}
-	}()
-	return s, nil
-}
-
-// URL is where the server is to be reached.
-func (s *Server) URL() string { return "http://" + s.addr.String() }
-
-// Close ends the server; answers under way get a second.
-func (s *Server) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := s.http.Shutdown(ctx); err != nil {
-		_ = s.http.Close()
-	}
-	<-s.done
 }

@@ -3,7 +3,6 @@ package status
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,7 +16,7 @@ func TestHandler(t *testing.T) {
 	var asked []string
 	h := Handler(Options{
 		Alive: func() error { return nil }, Ready: func() error { return errors.New("NATS is away") },
-		Page: func(w io.Writer) { _, _ = io.WriteString(w, "all is well") }, Gatherer: prometheus.NewRegistry(),
+		Installation: func(context.Context) Installation { return Installation{NATS: "connected"} }, Gatherer: prometheus.NewRegistry(),
 		Coverage: func(_ context.Context, operation, from, to string) (any, int, error) {
 			asked = []string{operation, from, to}
 			if operation != "ventas" {
@@ -31,7 +30,7 @@ func TestHandler(t *testing.T) {
 		status       int
 		says         string
 	}{
-		{"GET", "/", 200, "all is well"},
+		{"GET", "/", 200, "All well"},
 		{"GET", "/nowhere", 404, ""},
 		{"GET", "/healthz", 200, "ok"},
 		{"GET", "/readyz", 503, "NATS is away"},
