@@ -29,6 +29,8 @@ func newCodec[R Sortable[R]](all []column[R], sorted ...string) *Codec[R] {
 		schema,
 		parquet.Compression(&parquet.Zstd),
 		parquet.DataPageVersion(1), // what every engine reads
+		// Least and greatest value stand in the footer; a file has a page a column.
+		parquet.DataPageStatistics(false),
 		parquet.SortingWriterConfig(parquet.SortingColumns(columns...)),
 	}, all}
 }

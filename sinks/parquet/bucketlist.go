@@ -21,7 +21,7 @@ func (s *bucketStore) list(ctx context.Context, folder string) ([]string, error)
 			return names, nil
 		}
 		if err != nil {
-			return nil, err
+			return nil, tell(err)
 		}
 		// Some tools make an object of a folder itself.
 		if name := strings.TrimPrefix(o.Key, s.prefix); !strings.HasSuffix(name, "/") {
@@ -38,5 +38,5 @@ func (s *bucketStore) move(ctx context.Context, from, to string) error {
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil
 	}
-	return err
+	return tell(err)
 }

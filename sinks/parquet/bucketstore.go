@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -26,14 +27,15 @@ type condition struct {
 	guard   func(as func(any) bool) string              // of what a reader reads; "" if it cannot tell
 	require func(as func(any) bool, guard string) error // of the write that is about to be sent
 	stale   string                                      // a guard of the right form that names no object
+	tries   func(as func(any) bool) error               // bounds those of that write; nil: its driver does
 }
 
 // conditions are those of the schemes. A store in memory has none: see
 // bucketStore.put.
 var conditions = map[string]condition{
-	"s3":     {s3Guard, s3Require, `"00000000000000000000000000000000"`},
-	"gs":     {gcsGuard, gcsRequire, "1"},
-	"azblob": {azureGuard, azureRequire, `"0x0"`},
+	"s3":     {s3Guard, s3Require, `"00000000000000000000000000000000"`, nil},
+	"gs":     {gcsGuard, gcsRequire, "1", gcsTries},
+	"azblob": {azureGuard, azureRequire, `"0x0"`, nil},
 }
 
 func s3Guard(as func(any) bool) string {
@@ -71,6 +73,23 @@ func gcsRequire(as func(any) bool, guard string) error {
 		return errTypes
 	}
 	*object = (*object).If(storage.Conditions{GenerationMatch: generation})
+	return nil
+}
+
+// mostTries is how often GCS is asked for one thing, which its driver would do
+// without end. Those of S3 and Azure ask three and four times. What is above a
+// sink tries again, after ever longer waits, and tells the operator.
+const mostTries = 4
+
+func gcsTries(as func(any) bool) error {
+	var object **storage.ObjectHandle
+	if !as(&object) {
+		return errTypes
+	}
+	var failed atomic.Int32
+	*object = (*object).Retryer(storage.WithErrorFunc(func(err error) bool {
+		return failed.Add(1) < mostTries && storage.ShouldRetry(err)
+	}))
 	return nil
 }
 
@@ -116,28 +135,29 @@ func (s *bucketStore) get(ctx context.Context, name string) ([]byte, string, err
 		return nil, "", nil
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, "", tell(err)
 	}
 	defer func() { _ = r.Close() }() // read to the end, or failed already
 	var data bytes.Buffer
 	data.Grow(int(min(r.Size(), 1<<24)) + bytes.MinRead)
 	if _, err := data.ReadFrom(r); err != nil {
-		return nil, "", err
+		return nil, "", tell(err)
 	}
 	if s.cond == nil {
 		return data.Bytes(), contentGuard(data.Bytes()), nil
 	}
 	guard := s.cond.guard(r.As)
 	if guard == "" {
-		return nil, "", fmt.Errorf("the store names no version of %s", s.prefix+name)
+		return nil, "", errNoVersion
 	}
 	return data.Bytes(), guard, nil
 }
 
 func (s *bucketStore) put(ctx context.Context, name string, data []byte, guard string) error {
-	options := &blob.WriterOptions{ContentType: "application/vnd.apache.parquet"}
-	switch {
-	case s.cond == nil:
+	options := &blob.WriterOptions{ContentType: "application/vnd.apache.parquet", IfNotExist: s.cond != nil && guard == ""}
+	if s.cond != nil {
+		options.BeforeWrite = func(as func(any) bool) error { return s.cond.prepare(as, guard) }
+	} else {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		_, now, err := s.get(ctx, name)
@@ -147,10 +167,6 @@ func (s *bucketStore) put(ctx context.Context, name string, data []byte, guard s
 		if now != guard {
 			return sinks.ErrConflict
 		}
-	case guard == "":
-		options.IfNotExist = true
-	default:
-		options.BeforeWrite = func(as func(any) bool) error { return s.cond.require(as, guard) }
 	}
 	// Upload, because a writer that is closed after a failed Write can publish
 	// what it has got; and so that nothing stays open after an error.
@@ -160,7 +176,24 @@ func (s *bucketStore) put(ctx context.Context, name string, data []byte, guard s
 	if err != nil && s.refused(err, guard) {
 		return sinks.ErrConflict
 	}
-	return err
+	return tell(err)
+}
+
+// errNoVersion is of an object that could not be replaced safely.
+var errNoVersion = errors.New("the store names no version of the object")
+
+// prepare makes the write that is about to be sent what put promises; that of
+// a creation has its condition already.
+func (c *condition) prepare(as func(any) bool, guard string) error {
+	if guard != "" {
+		if err := c.require(as, guard); err != nil {
+			return err
+		}
+	}
+	if c.tries != nil {
+		return c.tries(as)
+	}
+	return nil
 }
 
 // refused tells a condition that did not hold from a failure.

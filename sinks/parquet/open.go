@@ -7,9 +7,10 @@ import (
 	"io/fs"
 	"net/url"
 	"path/filepath"
+	"time"
 
+	"cloud.google.com/go/storage"
 	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"wolkpipe/sinks"
 )
@@ -20,9 +21,9 @@ import (
 func Open(ctx context.Context, o Options) (*Sink, error) {
 	u, err := url.Parse(o.Bucket)
 	if err != nil {
-		return nil, &sinks.Error{Op: "opening the lake", Err: err, Hint: bucketHint}
+		return nil, &sinks.Error{Op: "opening the lake", Err: errBucket, Hint: bucketHint} // err shows the text
 	}
-	op := "opening the lake " + u.Redacted()
+	op := "opening the lake " + shown(u)
 	prefix, err := cleanPrefix(o.Prefix)
 	if err != nil {
 		return nil, &sinks.Error{Op: op, Err: err, Hint: "set prefix to a folder in the bucket, or leave it empty"}
@@ -31,20 +32,36 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	if err != nil {
 		return nil, explain(op, u.Scheme, err)
 	}
-	if err := probe(ctx, st, stale); err != nil {
+	// The drivers mind no silence.
+	probing, cancel := context.WithTimeoutCause(ctx, openTime, errSilent)
+	defer cancel()
+	if err := probe(probing, st, stale); err != nil {
+		if cause := context.Cause(probing); errors.Is(cause, errSilent) {
+			err = fmt.Errorf("%w %v: %w", cause, openTime, err)
+		}
 		return nil, errors.Join(explain(op, u.Scheme, err), st.close())
 	}
 	return newSink(st, o.Logger), nil
 }
 
+// openTime is how long a store may take to answer the few requests of Open.
+var openTime = time.Minute
+
 const bucketHint = "set bucket to file:///absolute/folder, s3://bucket?region=…, gs://bucket, azblob://container or mem://"
 
 var (
-	errBucket = errors.New("not the URL of a bucket")
-	errDriver = errors.New("the bucket's driver refuses it")
+	errBucket    = errors.New("not the URL of a bucket")
+	errParameter = errors.New("the bucket's parameters are wrong")
+	errDriver    = errors.New("the bucket's driver refuses it")
+	errSilent    = errors.New("the store did not answer within")
 )
 
+const conditionsHint = "use a store that honours If-None-Match and If-Match on writes, such as AWS S3, versitygw or MinIO"
+
 func openStore(ctx context.Context, u *url.URL, prefix string) (st store, stale string, err error) {
+	if err := checkURL(u); err != nil {
+		return nil, "", err
+	}
 	var cond *condition
 	switch u.Scheme {
 	case "file":
@@ -56,10 +73,7 @@ func openStore(ctx context.Context, u *url.URL, prefix string) (st store, stale 
 	case "mem":
 		stale = "none"
 	default:
-		c, ok := conditions[u.Scheme]
-		if !ok {
-			return nil, "", fmt.Errorf("%w: scheme %q is not known", errBucket, u.Scheme)
-		}
+		c := conditions[u.Scheme]
 		cond, stale = &c, c.stale
 	}
 	if cond != nil && u.Host == "" {
@@ -67,32 +81,36 @@ func openStore(ctx context.Context, u *url.URL, prefix string) (st store, stale 
 	}
 	bucket, err := blob.OpenBucket(ctx, u.String())
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", errDriver, err)
+		return nil, "", fmt.Errorf("%w: %w", errDriver, tell(err))
+	}
+	var client *storage.Client
+	if bucket.As(&client) {
+		client.SetRetry(storage.WithMaxAttempts(mostTries)) // not of writes: see gcsTries
 	}
 	return &bucketStore{bucket: bucket, prefix: prefix, cond: cond}, stale, nil
 }
 
 // explain adds what an operator can do about a failure to open.
 func explain(op, scheme string, err error) error {
-	hint := ""
-	code := gcerrors.Code(err)
+	hint := bucketHintFor(scheme, err)
 	switch {
 	case errors.Is(err, errBucket):
 		hint = bucketHint
+	case errors.Is(err, errParameter):
+		hint = "correct the bucket's parameters"
 	case errors.Is(err, errDriver):
-		hint = "correct the bucket's parameters, and give it credentials as the tools of its cloud take them"
+		hint = "correct the bucket's parameters and its credentials: " + credentials[scheme]
 	case errors.Is(err, errNoConditions):
-		hint = "use a store that honours If-None-Match and If-Match on writes, such as AWS S3, versitygw or MinIO"
+		hint = conditionsHint
+	case errors.Is(err, errNoVersion):
+		hint = "correct the endpoint: what answers there is no object store of this kind"
 	case errors.Is(err, fs.ErrPermission):
 		hint = "let the user that runs wolkpipe write to the folder"
-	case code == gcerrors.NotFound:
-		hint = "create the bucket, or correct its name and region"
-	case code == gcerrors.PermissionDenied:
-		hint = "let these credentials read and write objects below the prefix"
+	case hint != "":
 	case scheme == "file":
 		return fmt.Errorf("%s: %w: check the folder and its disk", op, err)
 	default:
-		return fmt.Errorf("%s: %w: check that the store is up, and its endpoint, region and credentials", op, err)
+		return fmt.Errorf("%s: %w: check that the store is up, the network, and the bucket's endpoint and region", op, err)
 	}
 	return &sinks.Error{Op: op, Err: err, Hint: hint}
 }
