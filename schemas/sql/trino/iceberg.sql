@@ -1,0 +1,11 @@
+-- Trino, the lake of Iceberg tables. Not run in the tests.
+--
+-- The tables are there once the catalog is configured; nothing is to be defined but the views of views.sql. In
+-- etc/catalog/iceberg.properties, for a REST catalog:
+--   connector.name=iceberg
+--   iceberg.catalog.type=rest
+--   iceberg.rest-catalog.uri=https://CATALOG
+--   iceberg.rest-catalog.warehouse=WAREHOUSE
+-- (iceberg.catalog.type=glue for Glue, jdbc for PostgreSQL.) Columns have microseconds; window_start, window_end and
+-- observed_at are timestamps with time zone: window_start AT TIME ZONE timezone is local. Added columns appear by themselves.
+USE iceberg.wolkpipe;
