@@ -7,6 +7,11 @@ import (
 	_ "gocloud.dev/blob/memblob"
 	_ "gocloud.dev/blob/s3blob"
 
+	// The same for the tables of Iceberg: s3, gs, abfs.
+	_ "github.com/apache/iceberg-go/io/gocloud/azure"
+	_ "github.com/apache/iceberg-go/io/gocloud/gcs"
+	_ "github.com/apache/iceberg-go/io/gocloud/s3"
+
 	// Where secrets may be kept, beside env: and file:.
 	_ "gocloud.dev/runtimevar/awsparamstore"
 	_ "gocloud.dev/runtimevar/awssecretsmanager"

@@ -136,7 +136,7 @@ func nothing(in *installation) pipeline.Status {
 			Status: extract.Status{
 				Operation: op.Name, State: "not running", Backfills: []extract.Backfill{}, Settling: extract.Settling{Periods: []extract.Period{}},
 			},
-			Notices: []notice.Notice{},
+			Notices: []notice.Notice{}, Days: []pipeline.DayStatus{},
 		})
 	}
 	return s

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -22,10 +21,9 @@ import (
 	"wolkpipe/pipeline/broker"
 	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/extract"
+	"wolkpipe/pipeline/lease"
 	"wolkpipe/pipeline/status"
-	"wolkpipe/sinks/events"
 	"wolkpipe/sinks/parquet"
-	"wolkpipe/sinks/quarantine"
 )
 
 // installation is everything that a configuration describes, opened.
@@ -52,14 +50,13 @@ type installed struct {
 // install opens what c describes. Close ends it, also after an error.
 func install(ctx context.Context, c *config.Config, choice installed) (in *installation, err error) {
 	log := choice.log
-	in = &installation{config: c, log: log, lakes: map[string]*parquet.Sink{}, metrics: prometheus.NewRegistry()}
+	in = &installation{config: c, log: log}
 	defer func() {
 		if err != nil {
 			in.Close()
 			in = nil
 		}
 	}()
-	in.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := in.connect(ctx, "wolkpipe", true); err != nil {
 		return in, err
 	}
@@ -80,10 +77,34 @@ func install(ctx context.Context, c *config.Config, choice installed) (in *insta
 // assemble makes the pipeline on the NATS that is connected. owner is the
 // identity under which tokens are leased.
 func (in *installation) assemble(ctx context.Context, owner string, choice installed) error {
-	c := in.config
-	if err := broker.EnsureStreams(ctx, in.js, broker.Streams{Replicas: c.NATS.Replicas}); err != nil {
+	err := broker.EnsureStreams(ctx, in.js, broker.Streams{
+		Replicas: in.config.NATS.Replicas, Log: in.log,
+		Buckets: []broker.Bucket{
+			{Name: pipeline.StateBucket, Description: "wolkpipe: what cannot be derived"},
+			{Name: lease.Bucket, Description: "wolkpipe: who may call the source; wolkpipe's alone"},
+		},
+	})
+	if err != nil {
 		return err
 	}
+	// A cluster that elects a leader now is no reason to end.
+	return broker.Await(ctx, in.log, func(ctx context.Context) error {
+		kept := len(in.closers)
+		err := in.compose(ctx, owner, choice)
+		if err != nil {
+			in.closeTo(kept)
+		}
+		return err
+	})
+}
+
+// compose makes the pipeline on streams that are there.
+func (in *installation) compose(ctx context.Context, owner string, choice installed) error {
+	c := in.config
+	ctx, stop := context.WithCancel(ctx) // of what follows the buckets
+	in.closers = append(in.closers, stop)
+	in.lakes, in.metrics = map[string]*parquet.Sink{}, prometheus.NewRegistry()
+	in.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	o := pipeline.Options{
 		Version: version(), NATS: in.nats, Owner: owner, Replicas: c.NATS.Replicas, Clock: choice.clock, Registerer: in.metrics, Log: in.log,
 		Fill: choice.fill,
@@ -105,7 +126,6 @@ func (in *installation) assemble(ctx context.Context, owner string, choice insta
 // beside makes the pipeline of a command that works beside a daemon, or where
 // none runs.
 func (in *installation) beside(ctx context.Context) error {
-	in.lakes, in.metrics = map[string]*parquet.Sink{}, prometheus.NewRegistry()
 	return in.assemble(ctx, "command-"+rand.Text(), installed{clock: extract.System{}, log: in.log, fill: true})
 }
 
@@ -184,39 +204,12 @@ func operationOf(op config.Operation) pipeline.Operation {
 	return out
 }
 
-func (in *installation) sinks(ctx context.Context, clock extract.Clock) (all []pipeline.Sink, err error) {
-	for _, s := range in.config.Sinks {
-		switch s.Kind {
-		case config.EventsSink:
-			sink, err := events.Open(ctx, events.Options{JetStream: in.js, RowTTL: s.RowTTL, Now: clock.Now})
-			if err != nil {
-				return nil, fmt.Errorf("sink %s: %w", s.Name, err)
-			}
-			all = append(all, pipeline.Sink{Name: s.Name, Sink: sink})
-		case config.ParquetSink:
-			sink, err := parquet.Open(ctx, parquet.Options{Bucket: s.Bucket, Prefix: s.Prefix, Logger: in.log})
-			if err != nil {
-				return nil, fmt.Errorf("sink %s: %w", s.Name, err)
-			}
-			in.lakes[s.Name] = sink
-			in.closers = append(in.closers, func() { _ = sink.Close() })
-			all = append(all, pipeline.Sink{Name: s.Name, Sink: sink})
-		}
-	}
-	// Rejected rows are kept whatever sinks are configured.
-	rejected, err := quarantine.Open(ctx, quarantine.Options{JetStream: in.js})
-	if err != nil {
-		return nil, fmt.Errorf("opening the quarantine: %w", err)
-	}
-	return append(all, pipeline.Sink{Name: config.Quarantine, Sink: rejected}), nil
-}
-
 // serve opens the status page.
 func (in *installation) serve(ctx context.Context) (err error) {
+	page := pipeline.NewPage(in.pipeline)
 	in.page, err = status.Listen(ctx, in.config.Status.Listen, status.Options{
 		Alive: in.pipeline.Alive, Ready: in.pipeline.Ready, Gatherer: in.metrics, Log: in.log,
-		Coverage: in.coverage,
-		Page:     func(w io.Writer) { in.pipeline.Status(context.Background()).Write(w) },
+		Coverage: in.coverage, Installation: page.Installation, Operation: page.Operation, Day: page.Day,
 	})
 	if err == nil {
 		in.closers = append(in.closers, in.page.Close)
@@ -236,11 +229,14 @@ func (in *installation) coverage(ctx context.Context, operation, from, to string
 }
 
 // Close ends everything, in the reverse of the order of opening.
-func (in *installation) Close() {
-	for i := len(in.closers) - 1; i >= 0; i-- {
+func (in *installation) Close() { in.closeTo(0) }
+
+// closeTo ends all but the first kept that were opened.
+func (in *installation) closeTo(kept int) {
+	for i := len(in.closers) - 1; i >= kept; i-- {
 		in.closers[i]()
 	}
-	in.closers = nil
+	in.closers = in.closers[:kept]
 }
 
 // lakePath is a file lake's folder as DuckDB takes it, other lakes' URL.

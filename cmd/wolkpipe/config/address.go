@@ -130,6 +130,8 @@ func bucketParser(dir string) func(value) (string, *flaw) {
 			return fileBucket(u, dir)
 		case u.Scheme != "mem" && u.Host == "":
 			return "", wrong(mend, "names no bucket")
+		case strings.Trim(u.Path, "/") != "":
+			return "", wrong("end it with the bucket's name: a folder in it goes into prefix", "names a folder, %s", quote(strings.Trim(u.Path, "/")))
 		}
 		return v.text, nil
 	}

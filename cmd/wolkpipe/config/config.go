@@ -77,16 +77,25 @@ type TLS struct{ CA, Cert, Key string }
 // Sink is one place that is brought to hold what the journal says.
 type Sink struct {
 	Name   string        // [a-z][a-z0-9_-]{0,62}, not Quarantine
-	Kind   string        // EventsSink or ParquetSink
+	Kind   string        // EventsSink, ParquetSink or IcebergSink
 	RowTTL time.Duration // EventsSink: life of row events; 0: for ever
 	Bucket string        // ParquetSink: a gocloud.dev/blob URL; the path of file:// is absolute
 	Prefix string        // ParquetSink: empty, or a folder that ends in /
+
+	// Of an IcebergSink.
+	Catalog   string        // sqlite:///path, file:///path, postgres://…, http(s)://…, glue://region; no password
+	Warehouse string        // file:///path, s3://…, gs://…, abfs(s)://…; empty: the catalog's choice
+	Namespace string        // of its tables
+	Interval  time.Duration // between commits, at least
+	Keep      time.Duration // for which snapshots stay
+	Token     Secret        // of a REST catalog
 }
 
 // Kinds of sink.
 const (
 	EventsSink  = "events"
 	ParquetSink = "parquet"
+	IcebergSink = "iceberg"
 )
 
 // Quarantine is the name of the sink of rejected rows, which is always there.

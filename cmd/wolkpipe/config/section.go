@@ -2,8 +2,6 @@ package config
 
 import (
 	"log/slog"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"time"
 
@@ -221,89 +219,4 @@ func settle(s section) []time.Duration {
 		ages = append(ages, age)
 	}
 	return ages
-}
-
-func (r *reader) sinks(s section, data string) []Sink {
-	lake := fileURL(filepath.Join(data, "lake"), "")
-	items, ok := s.items("sinks", "write one or more, or leave the key out for events and lake")
-	if !ok {
-		return []Sink{{Name: "events", Kind: EventsSink}, {Name: "lake", Kind: ParquetSink, Bucket: lake}}
-	}
-	all := []Sink{}
-	names := unique{}
-	for i, n := range items {
-		item := r.section(n, place{s.at.file, n.Line}, "sinks["+strconv.Itoa(i)+"]", false, "name", "kind", "row_ttl", "bucket", "prefix")
-		sink := r.sink(item, lake)
-		if sink.Name == Quarantine {
-			item.problem("name", "choose another", "%s is taken: by wolkpipe's own sink, of rejected rows", sink.Name)
-		}
-		names.check(item, sink.Name)
-		clash(item, sink, all)
-		all = append(all, sink)
-	}
-	return all
-}
-
-// clash reports a sink that would do another's work.
-func clash(s section, sink Sink, others []Sink) {
-	if !s.fine("kind", "bucket", "prefix") {
-		return
-	}
-	i := slices.IndexFunc(others, func(o Sink) bool {
-		return o.Kind == sink.Kind && o.Bucket == sink.Bucket && o.Prefix == sink.Prefix
-	})
-	switch {
-	case i < 0 || sink.Kind == "":
-	case sink.Kind == EventsSink:
-		s.problem("kind", "keep one of them", "events stands here a second time: there is one stream of events")
-	default:
-		s.problem("bucket", "give one of them another bucket or prefix", "and prefix are those of sink %s", others[i].Name)
-	}
-}
-
-func (r *reader) sink(s section, lake string) Sink {
-	sink := Sink{
-		Name: required(s, "name", "write one such as lake: commands call the sink by it", parseName),
-		Kind: required(s, "kind", "write events or parquet", parseKind),
-	}
-	belong := func(kind string, names ...string) {
-		for _, name := range names {
-			if s.has(name) {
-				s.problem(name, "take it out", "belongs to sinks of kind %s", kind)
-			}
-		}
-	}
-	switch sink.Kind {
-	case EventsSink:
-		belong(ParquetSink, "bucket", "prefix")
-		sink.RowTTL = read(s, "row_ttl", 0, parseTTL)
-	case ParquetSink:
-		belong(EventsSink, "row_ttl")
-		sink.Bucket = read(s, "bucket", lake, emptyOr(bucketParser(r.dir)))
-		sink.Prefix = read(s, "prefix", "", parsePrefix)
-		if sink.Bucket == "" {
-			sink.Bucket = lake
-		}
-	}
-	return sink
-}
-
-func parseKind(v value) (string, *flaw) {
-	if v.text == "iceberg" {
-		return "", wrong("write parquet, which every engine reads", "iceberg is not available yet")
-	}
-	return oneOf(EventsSink, ParquetSink)(v)
-}
-
-// parseTTL takes 0, or what the server can keep: whole seconds.
-func parseTTL(v value) (time.Duration, *flaw) {
-	const mend = "write 0 for ever, or a duration such as 2160h"
-	d, bad := parseDuration(v)
-	switch {
-	case bad != nil:
-		return 0, bad
-	case d < 0 || d%time.Second != 0:
-		return 0, wrong(mend, "%s is not a whole number of seconds from 1s, nor 0", quote(v.text))
-	}
-	return d, nil
 }
