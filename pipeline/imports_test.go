@@ -86,7 +86,7 @@ var outside = []struct {
 
 // standard names the packages that import the standard library alone.
 var standard = []string{
-	"schemas", "sinks", "pipeline/window", "pipeline/chat7", "pipeline/plan", "pipeline/descend", "pipeline/compare",
+	"schemas", "schemas/consume", "sinks", "pipeline/window", "pipeline/chat7", "pipeline/plan", "pipeline/descend", "pipeline/compare",
 }
 
 // pure names the packages that reach neither files nor the network.

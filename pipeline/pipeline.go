@@ -102,9 +102,12 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 	if p.journal, err = journal.Open(ctx, js); err != nil {
 		return nil, err
 	}
-	state, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: StateBucket, Description: "wolkpipe: what cannot be derived", Replicas: max(o.Replicas, 1),
-	})
+	state, err := js.KeyValue(ctx, StateBucket) // as it is: its settings are the operator's
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		state, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: StateBucket, Description: "wolkpipe: what cannot be derived", Replicas: max(o.Replicas, 1),
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening bucket %s: %w", StateBucket, err)
 	}
@@ -225,6 +228,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		stopPolling()
 	}
 	pollers.Wait()
+	p.letGo(working)
 	p.drain(working)
 	p.putLast(working)
 	stop()
@@ -232,12 +236,16 @@ func (p *Pipeline) Run(ctx context.Context) error {
 		p.o.Log.Warn("the sinks did not finish in time; they go on at the next start", "error", err)
 	}
 	sinking.Wait()
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	return err
+}
+
+// letGo gives up the leases: others need not wait for the sinks to drain.
+func (p *Pipeline) letGo(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	if err := p.leases.Close(closing); err != nil {
+	if err := p.leases.Close(ctx); err != nil {
 		p.o.Log.Warn("the lease of a token was not given up; another process waits for its end", "error", err)
 	}
-	return err
 }
 
 // poll runs a poller, again after a failure of the journal.

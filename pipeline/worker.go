@@ -201,8 +201,11 @@ func (w *worker) converge(ctx context.Context, key sinks.Key, d *daywork) error 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, convergeTime)
+	// Not by a deadline: a request to NATS under one waits until then for an
+	// answer that an election has lost, without one for the client's own time.
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer time.AfterFunc(convergeTime, cancel).Stop()
 	change, seq, err := sinks.Converge(ctx, w.sink, w.source, key)
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -114,10 +115,16 @@ func remoteOptions(o RemoteOptions) ([]nats.Option, error) {
 	return opts, nil
 }
 
+// pingEvery is how often a connection is tried.
+const pingEvery = 10 * time.Second
+
 func connOptions(name string, log *slog.Logger) []nats.Option {
 	return []nats.Option{
 		nats.Name(name),
 		nats.MaxReconnects(-1),
+		// A server that vanished without a word is left for another one after
+		// half a minute, not after the client's own six.
+		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(2),
 		// By default a login that is refused twice ends the connection for
 		// good; credentials may be on their way to being replaced.
 		nats.IgnoreAuthErrorAbort(),

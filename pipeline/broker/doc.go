@@ -22,9 +22,17 @@
 //
 // # The streams
 //
-// [EnsureStreams] creates what is missing and checks what is there. It never
-// changes a stream: a setting that would break a guarantee is an error that
-// says how to mend it.
+// [EnsureStreams] creates what is missing, buckets included, and checks what is
+// there. It never changes a stream: a setting that would break a guarantee is an
+// error that says how to mend it. A cluster that elects a leader is waited for:
+// see [Await].
+//
+// # Servers elsewhere
+//
+// Every server must be 2.12 or newer and have `sync_interval: always` in its
+// jetstream block, as the embedded one has. A client is not told whether a
+// server syncs, but where its account imports the service
+// $SYS.REQ.SERVER.PING.JSZ of the system account: then [EnsureStreams] warns.
 //
 // Retrying, and what is written to the streams, is left to others.
 package broker

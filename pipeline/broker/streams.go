@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,9 +25,14 @@ const (
 // remembers cost memory, and refuse a batch that may be wanted.
 const shortestDuplicates = 100 * time.Millisecond
 
+// anyDuplicates is the duplicate window of streams that see no message ids.
+const anyDuplicates = math.MaxInt64 * time.Nanosecond
+
 // Streams are the settings that an installation may choose.
 type Streams struct {
-	Replicas int // of every stream; 0 means 1
+	Replicas int          // of every stream and bucket; 0 means 1
+	Buckets  []Bucket     // KV buckets to make and check besides
+	Log      *slog.Logger // nil: slog.Default()
 }
 
 func (s Streams) configs() []jetstream.StreamConfig {
@@ -50,21 +57,37 @@ func (s Streams) configs() []jetstream.StreamConfig {
 	return []jetstream.StreamConfig{journal, events, quarantine, poison}
 }
 
-// EnsureStreams makes sure that the pipeline's streams exist with settings
-// that keep its guarantees. It creates those that are missing and never
-// changes one that exists: for each setting that is wrong the error holds a
-// [*SettingError].
+// EnsureStreams makes sure that the pipeline's streams and buckets exist with
+// settings that keep its guarantees. It creates those that are missing and
+// never changes one that exists: for each setting that is wrong the error holds
+// a [*SettingError]. A cluster that elects a leader is waited for: see [Await].
 func EnsureStreams(ctx context.Context, js jetstream.JetStream, s Streams) error {
-	if err := checkServer(ctx, js); err != nil {
+	await := func(try func(context.Context) error) error { return Await(ctx, s.Log, try) }
+	if err := await(func(ctx context.Context) error { return checkServer(ctx, js) }); err != nil {
 		return err
 	}
+	warnOfServers(ctx, js.Conn(), s.Log)
 	var errs []error
+	ensure := func(want jetstream.StreamConfig, ensure func(context.Context) (jetstream.StreamConfig, error)) error {
+		return await(func(ctx context.Context) error {
+			have, err := ensure(ctx)
+			if err == nil {
+				errs = append(errs, check(want, have)...)
+			}
+			return err
+		})
+	}
 	for _, want := range s.configs() {
-		have, err := ensureStream(ctx, js, want)
+		err := ensure(want, func(ctx context.Context) (jetstream.StreamConfig, error) { return ensureStream(ctx, js, want) })
 		if err != nil {
 			return err
 		}
-		errs = append(errs, check(want, have)...)
+	}
+	for _, b := range s.Buckets {
+		err := ensure(b.config(s.Replicas), func(ctx context.Context) (jetstream.StreamConfig, error) { return b.ensure(ctx, js, s.Replicas) })
+		if err != nil {
+			return err
+		}
 	}
 	return errors.Join(errs...)
 }

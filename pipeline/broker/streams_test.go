@@ -83,6 +83,12 @@ func TestSettingsThatBreakGuarantees(t *testing.T) {
 		{events, "allow_msg_ttl", "nats stream edit CHAT7_EVENTS --allow-msg-ttl", func(c *jetstream.StreamConfig) { c.AllowMsgTTL = false }},
 		{events, "duplicate_window", "nats stream edit CHAT7_EVENTS --dupe-window=100ms", func(c *jetstream.StreamConfig) { c.Duplicates = 2 * time.Minute }},
 		{events, "no_ack", "nats stream edit CHAT7_EVENTS --ack", func(c *jetstream.StreamConfig) { c.NoAck = true; c.AllowAtomicPublish = false }},
+		{events, "max_consumers", "no edit can change that", func(c *jetstream.StreamConfig) { c.MaxConsumers = 5 }},
+		{events, "consumer_limits", "nats stream edit CHAT7_EVENTS --interactive", func(c *jetstream.StreamConfig) { c.ConsumerLimits.MaxAckPending = 10 }},
+		{events, "subject_delete_marker_ttl", "no edit can change that", func(c *jetstream.StreamConfig) { c.SubjectDeleteMarkerTTL, c.AllowRollup = time.Hour, true }},
+		{events, "persist_mode", "no edit can change that", func(c *jetstream.StreamConfig) {
+			c.PersistMode, c.AllowAtomicPublish = jetstream.AsyncPersistMode, false
+		}},
 		{journal, "allow_rollup_hdrs", "nats stream edit CHAT7_JOURNAL --allow-rollup", func(c *jetstream.StreamConfig) { c.AllowRollup = false }},
 		{journal, "allow_direct", "nats stream edit CHAT7_JOURNAL --no-allow-direct", func(c *jetstream.StreamConfig) { c.AllowDirect = true }},
 		{journal, "deny_purge", "no edit can change that", func(c *jetstream.StreamConfig) { c.DenyPurge = true; c.AllowRollup = false }},

@@ -75,6 +75,20 @@ func (p *Poller) done(ctx context.Context, r backfill.Request, now time.Time) er
 	return nil
 }
 
+// takeOver has the days read of backfills that ended since it was last called:
+// another process may have filled them.
+func (p *Poller) takeOver() {
+	for _, r := range p.Backfills.All(p.Operation) {
+		if r.State == backfill.Active || r.Ended.Equal(p.ended[r.ID()]) {
+			continue
+		}
+		p.ended[r.ID()] = r.Ended
+		for day := r.From; day <= r.To; day++ {
+			p.unread = append(p.unread, day)
+		}
+	}
+}
+
 func (p *Poller) active() (all []backfill.Request) {
 	for _, r := range p.Backfills.All(p.Operation) {
 		if r.State == backfill.Active {

@@ -86,6 +86,7 @@ type Poller struct {
 	coverage plan.Coverage
 	unread   []window.Date          // days whose coverage is still to be read from the journal
 	seen     map[window.Date]uint64 // up to which message of the journal coverage knows a day
+	ended    map[string]time.Time   // when the backfills ended whose days coverage knows
 	pending  chunk
 
 	catchup, filling *job   // under way, nil for none
@@ -108,7 +109,7 @@ type Poller struct {
 func New(o Options) (*Poller, error) {
 	o.Log = o.Log.With("operation", o.Operation)
 	p := &Poller{
-		Options: o, seen: map[window.Date]uint64{}, slow: map[window.Range]bool{},
+		Options: o, seen: map[window.Date]uint64{}, ended: map[string]time.Time{}, slow: map[window.Range]bool{},
 		deferred: map[window.Local]time.Time{}, failures: newFailures(), settling: newSettling(),
 	}
 	if o.Backfills == nil {
@@ -185,6 +186,7 @@ func (p *Poller) step(ctx context.Context) error {
 	now := p.Clock.Now()
 	p.inspect(ctx, now)
 	changed := p.Backfills.Changed()
+	p.takeOver()
 	if p.Fill && len(p.unread) > 0 {
 		return p.readNext(ctx)
 	}
@@ -322,6 +324,7 @@ func (p *Poller) begin(ctx context.Context) error {
 	}
 	p.listen(ctx)
 	p.status.read(false)
+	p.takeOver() // of what has ended all is read now
 	p.unread = p.unread[:0]
 	for _, key := range days {
 		p.unread = append(p.unread, key.Day) // rising: the latest is read first

@@ -2,9 +2,12 @@ package lease
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -69,15 +72,65 @@ var errConflict = errors.New("the record has moved")
 func (l *Leases) read(ctx context.Context, key string) (*record, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, ioTime)
 	defer cancel()
-	entry, err := l.bucket().Get(ctx, key)
+	value, revision, err := l.get(ctx, key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil, 0, nil
 	}
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading the lease %s: %w", key, err)
 	}
-	r, err := decode(key, entry.Value())
-	return r, entry.Revision(), err
+	r, err := decode(key, value)
+	return r, revision, err
+}
+
+// last asks the bucket's leader for a key's value. The client's own Get is
+// answered by any replica: one that lags tells, again and again, what the swap
+// then refuses, and that a call is not open which is.
+func (l *Leases) last(ctx context.Context, key string) (value []byte, revision uint64, err error) {
+	o := l.js.Options()
+	api := "$JS.API."
+	switch {
+	case o.APIPrefix != "":
+		api = strings.TrimSuffix(o.APIPrefix, ".") + "."
+	case o.Domain != "":
+		api = "$JS." + o.Domain + ".API."
+	}
+	body, err := json.Marshal(map[string]string{"last_by_subj": "$KV." + Bucket + "." + key})
+	if err != nil {
+		return nil, 0, err
+	}
+	reply, err := l.js.Conn().RequestWithContext(ctx, api+"STREAM.MSG.GET.KV_"+Bucket, body)
+	if err != nil {
+		return nil, 0, fmt.Errorf("asking the leader of bucket %s: %w", Bucket, err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError
+		Message struct {
+			Seq  uint64
+			Hdrs []byte
+			Data []byte
+		}
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return nil, 0, err
+	}
+	switch {
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return nil, 0, jetstream.ErrKeyNotFound
+	case answer.Error != nil:
+		return nil, 0, answer.Error
+	}
+	if len(answer.Message.Hdrs) > 0 {
+		header, err := nats.DecodeHeadersMsg(answer.Message.Hdrs)
+		if err != nil {
+			return nil, 0, err
+		}
+		switch header.Get("KV-Operation") {
+		case "DEL", "PURGE":
+			return nil, 0, jetstream.ErrKeyNotFound
+		}
+	}
+	return answer.Message.Data, answer.Message.Seq, nil
 }
 
 // swap writes a record in place of the revision that was read. After an error

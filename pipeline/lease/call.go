@@ -130,7 +130,10 @@ func (t *Token) flush(ctx context.Context) error {
 		settled := t.settle(r)
 		now := t.clock().Now()
 		t.mu.Unlock()
-		if settled == nil {
+		switch {
+		case settled == nil && t.unsettled():
+			return errBehind
+		case settled == nil:
 			return nil
 		}
 		r.Lease = max(inMillis(idleTime), r.Busy)
@@ -142,15 +145,28 @@ func (t *Token) flush(ctx context.Context) error {
 	return errConflict
 }
 
+// errBehind means that a record was read that is older than one of this
+// process's own: a server that was the leader answers so until it knows.
+var errBehind = errors.New("NATS answered with an older record")
+
+func (t *Token) unsettled() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.pending != nil
+}
+
 // settle applies the pending settlement to r, and gives it; nil if there is
-// none, or another process has taken over since. t.mu is held.
+// none, another process has taken over since, or r is of before the call: then
+// it stays pending. t.mu is held.
 func (t *Token) settle(r *record) *settlement {
 	s := t.pending
 	if s == nil {
 		return nil
 	}
 	if r.beat() != s.beat {
-		t.pending = nil
+		if r.Beat > s.beat.number {
+			t.pending = nil
+		}
 		return nil
 	}
 	r.Busy = inMillis(t.quiet.Sub(t.clock().Now()))

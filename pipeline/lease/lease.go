@@ -56,6 +56,10 @@ type Leases struct {
 	options  Options
 	instance string // of this process
 
+	// get reads a key of the bucket; the error is jetstream.ErrKeyNotFound
+	// where it has no value.
+	get func(ctx context.Context, key string) (value []byte, revision uint64, err error)
+
 	mu     sync.Mutex
 	kv     jetstream.KeyValue
 	tokens map[string]*Token
@@ -75,6 +79,7 @@ func Open(ctx context.Context, js jetstream.JetStream, o Options) (*Leases, erro
 		o.Log = slog.Default()
 	}
 	l := &Leases{js: js, options: o, instance: rand.Text(), tokens: map[string]*Token{}}
+	l.get = l.last
 	return l, l.bind(ctx)
 }
 

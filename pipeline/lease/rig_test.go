@@ -154,18 +154,18 @@ type faultyKV struct {
 	jetstream.KeyValue
 	down   bool   // nothing gets through
 	before func() // runs once, between a read and the swap
+	older  *read  // what the next read gets in place of what is there
 	swap   func(do swap) (uint64, error)
+}
+
+// read is an answer to a read.
+type read struct {
+	value    []byte
+	revision uint64
 }
 
 // swap writes what was to be written, now or later.
 type swap func(context.Context) (uint64, error)
-
-func (f *faultyKV) Get(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
-	if f.down {
-		return nil, errLost
-	}
-	return f.KeyValue.Get(ctx, key)
-}
 
 func (f *faultyKV) change(ctx context.Context, do swap) (uint64, error) {
 	if f.down {
@@ -225,6 +225,17 @@ func startWith(t testing.TB, owner string, c *clock, token string, limit int64) 
 	l, err := Open(t.Context(), js, Options{Owner: owner, Clock: c, Log: quietLog})
 	if err != nil {
 		t.Fatal(err)
+	}
+	get := l.get
+	l.get = func(ctx context.Context, key string) ([]byte, uint64, error) {
+		if js.kv.down {
+			return nil, 0, errLost
+		}
+		if older := js.kv.older; older != nil {
+			js.kv.older = nil
+			return older.value, older.revision, nil
+		}
+		return get(ctx, key)
 	}
 	zone, err := window.LoadZone("America/Bogota")
 	if err != nil {
