@@ -83,7 +83,7 @@ func (c *Codec[R]) Decode(data []byte) (records []R, unknown []string, err error
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
-	if unknown, err = c.Compare(file.Schema()); err != nil {
+	if unknown, err = c.compare(file.Schema()); err != nil {
 		return nil, nil, err
 	}
 	reader := parquet.NewGenericReader[R](file, c.schema)
@@ -150,7 +150,7 @@ func checkFooter(data []byte) error {
 // compare checks that every column of the schema is in the file with its
 // type, and names those that the schema lacks. Whether a column is optional does
 // not matter: tools that rewrite a file make all of them so.
-func (c *Codec[R]) Compare(found *parquet.Schema) (unknown []string, err error) {
+func (c *Codec[R]) compare(found *parquet.Schema) (unknown []string, err error) {
 	have := make(map[string]parquet.Field)
 	for _, f := range found.Fields() {
 		have[f.Name()] = f

@@ -55,7 +55,10 @@ type RowRecord struct {
 	ObservedAt   Instant        `parquet:"observed_at,timestamp(microsecond:utc)"`
 }
 
-func (r RowRecord) Local() WallClock  { return r.WindowLocal }
+// Local implements [Record].
+func (r RowRecord) Local() WallClock { return r.WindowLocal }
+
+// Observed implements [Record].
 func (r RowRecord) Observed() Instant { return r.ObservedAt }
 
 // Same compares all but the description, which the source edits at will.
@@ -64,6 +67,7 @@ func (r RowRecord) Same(o RowRecord) bool {
 	return r == o
 }
 
+// Compare orders by the key.
 func (r RowRecord) Compare(o RowRecord) int {
 	return cmp.Or(cmp.Compare(r.WindowLocal, o.WindowLocal), cmp.Compare(r.Agent, o.Agent), cmp.Compare(r.Code, o.Code))
 }
@@ -84,9 +88,16 @@ type WindowRecord struct {
 	DroppedRows  int64          `parquet:"dropped_rows"` // duplicates
 }
 
-func (r WindowRecord) Local() WallClock           { return r.WindowLocal }
-func (r WindowRecord) Observed() Instant          { return r.ObservedAt }
-func (r WindowRecord) Same(o WindowRecord) bool   { return r == o }
+// Local implements [Record].
+func (r WindowRecord) Local() WallClock { return r.WindowLocal }
+
+// Observed implements [Record].
+func (r WindowRecord) Observed() Instant { return r.ObservedAt }
+
+// Same implements [Record].
+func (r WindowRecord) Same(o WindowRecord) bool { return r == o }
+
+// Compare orders by the key.
 func (r WindowRecord) Compare(o WindowRecord) int { return cmp.Compare(r.WindowLocal, o.WindowLocal) }
 
 // Record is what a commit needs to know of either kind.
