@@ -42,6 +42,7 @@ func writerOf[F any, R lake.Sortable[R]](of func(place, *R) F, sorted ...int) fu
 		w := parquet.NewGenericWriter[F](&out, schema,
 			parquet.Compression(&parquet.Zstd),
 			parquet.DataPageVersion(1), // what every engine reads
+			parquet.DataPageStatistics(false),
 			parquet.SortingWriterConfig(parquet.SortingColumns(order...)))
 		found := newRanges(fields)
 		files := make([]F, len(records))

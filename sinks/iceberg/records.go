@@ -15,16 +15,16 @@ import (
 type rowFile struct {
 	Operation    string         `parquet:"operation,dict,id(1)"`
 	Day          int32          `parquet:"day,dict,date,id(2)"`
-	WindowStart  lake.Instant   `parquet:"window_start,dict,timestamp(microsecond:utc),id(3)"`
-	WindowEnd    lake.Instant   `parquet:"window_end,dict,timestamp(microsecond:utc),id(4)"`
-	WindowLocal  lake.WallClock `parquet:"window_local,dict,timestamp(microsecond:local),id(5)"`
+	WindowStart  lake.Instant   `parquet:"window_start,timestamp(microsecond:utc),id(3)"`
+	WindowEnd    lake.Instant   `parquet:"window_end,timestamp(microsecond:utc),id(4)"`
+	WindowLocal  lake.WallClock `parquet:"window_local,timestamp(microsecond:local),id(5)"`
 	Timezone     string         `parquet:"timezone,dict,id(6)"`
 	Agent        string         `parquet:"agent_name,dict,id(7)"`
 	Code         string         `parquet:"cod_act,dict,id(8)"`
 	Description  *string        `parquet:"description_cod_act,optional,dict,id(9)"`
 	Interactions int64          `parquet:"interactions,id(10)"`
 	Method       schemas.Method `parquet:"method,dict,id(11)"`
-	ObservedAt   lake.Instant   `parquet:"observed_at,dict,timestamp(microsecond:utc),id(12)"`
+	ObservedAt   lake.Instant   `parquet:"observed_at,timestamp(microsecond:utc),id(12)"`
 }
 
 func rowFileOf(p place, r *lake.RowRecord) rowFile {
@@ -41,7 +41,7 @@ type windowFile struct {
 	WindowEnd    lake.Instant   `parquet:"window_end,timestamp(microsecond:utc),id(4)"`
 	WindowLocal  lake.WallClock `parquet:"window_local,timestamp(microsecond:local),id(5)"`
 	Timezone     string         `parquet:"timezone,dict,id(6)"`
-	ObservedAt   lake.Instant   `parquet:"observed_at,dict,timestamp(microsecond:utc),id(7)"`
+	ObservedAt   lake.Instant   `parquet:"observed_at,timestamp(microsecond:utc),id(7)"`
 	Method       schemas.Method `parquet:"method,dict,id(8)"`
 	State        schemas.State  `parquet:"state,dict,id(9)"`
 	RowCount     int64          `parquet:"row_count,id(10)"`
