@@ -14,7 +14,7 @@ import (
 
 // TestKilledDaemonConverges kills the daemon with SIGKILL again and again: in
 // its start, and in the middle of its work, at random moments. The last one
-// is left to finish; then events, lake, coverage and quarantine must be what
+// is left to finish; then events, lake, tables, coverage and quarantine must be what
 // the source has, as if nothing had happened.
 //
 // The clock runs 100 times as fast, so that a call without an answer costs less
@@ -41,7 +41,7 @@ func TestKilledDaemonConverges(t *testing.T) {
 	}})
 	s.program, s.env = "wolkpipe-quick", append(s.env, clock.variable())
 	const since = "2026-09-05" // the day before the clock change of America/Santiago
-	s.configure(since, "5m")
+	s.configure(since, "5m", withTables...)
 
 	var open int // kills that left a call open at the source
 	for kill := range kills {
@@ -74,6 +74,7 @@ func TestKilledDaemonConverges(t *testing.T) {
 	if s.check(since, 5*time.Minute, last) == 0 {
 		t.Error("no row was rejected: the quarantine is not tested")
 	}
+	s.checkTables(since)
 	overlaps, faults := int64(0), map[string]int64{}
 	for _, token := range s.sim.Stats().Tokens {
 		overlaps += token.Overlaps
