@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"wolkpipe/schemas"
@@ -208,52 +209,52 @@ func TestConflictIsOfTheDayAlone(t *testing.T) {
 // not hold the rest.
 func TestGroup(t *testing.T) {
 	at := sqliteLake(t)
-	at.options.Interval = 2 * time.Second
-	s := at.open(t)
-	begin := time.Now()
-	mustCommit(t, s, dayOf(0, 1, 1))
-	if took := time.Since(begin); took >= at.options.Interval {
-		t.Errorf("the first commit took %v", took)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	errs := make(chan error, 10)
-	for n := 1; n <= 8; n++ {
-		held := mustLoad(t, s, keyAt(n))
+	at.options.Interval = time.Hour
+	synctest.Test(t, func(t *testing.T) {
+		s := at.Open(t).(*Sink)
+		begin := time.Now()
+		mustCommit(t, s, dayOf(0, 1, 1))
+		if took := time.Since(begin); took > 0 {
+			t.Errorf("the first commit waited for %v", took)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		errs := make(chan error, 8)
+		for n := 1; n <= 8; n++ {
+			held := mustLoad(t, s, keyAt(n))
+			go func() {
+				_, err := held.Commit(t.Context(), dayOf(n, 1, 1))
+				errs <- err
+			}()
+		}
+		gone := mustLoad(t, s, keyAt(9))
+		left := make(chan error)
 		go func() {
-			_, err := held.Commit(t.Context(), dayOf(n, 1, 1))
-			errs <- err
+			_, err := gone.Commit(ctx, dayOf(9, 1, 1))
+			left <- err
 		}()
-	}
-	gone := mustLoad(t, s, keyAt(9))
-	left := make(chan error)
-	go func() {
-		_, err := gone.Commit(ctx, dayOf(9, 1, 1))
-		left <- err
-	}()
-	for end := time.Now().Add(time.Minute); ; { // all wait
-		if time.Now().After(end) {
-			t.Fatal("they do not wait for the interval")
-		}
+		synctest.Wait()
 		s.queue.mu.Lock()
-		n := len(s.queue.waiting)
+		waiting := len(s.queue.waiting)
 		s.queue.mu.Unlock()
-		if n == 9 {
-			break
+		if waiting != 9 {
+			t.Errorf("%d of 9 days wait for the interval", waiting)
 		}
-		time.Sleep(time.Millisecond)
-	}
-	cancel()
-	if err := <-left; !errors.Is(err, context.Canceled) {
-		t.Errorf("who gives up is told %v", err)
-	}
-	for range 8 {
-		if err := <-errs; err != nil {
+		cancel()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("who gives up is told %v", err)
+		}
+		for range 8 {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(begin); took != at.options.Interval {
+			t.Errorf("the second commit began after %v, want %v", took, at.options.Interval)
+		}
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-	}
-	if took := time.Since(begin); took < at.options.Interval {
-		t.Errorf("the second commit began within %v", took)
-	}
+	})
 	if n := snapshots(t, at, "chat_7"); n != 2 {
 		t.Errorf("%d snapshots of 9 days, want 2", n)
 	}
