@@ -77,6 +77,7 @@ func TestReplicasBackfill(t *testing.T) {
 		t.Fatalf("--detach exits %d: %s%s", code, stdout, stderr)
 	}
 	follower := s.start(backfillArgs("ventas", from, to)...)
+	follower.says("filling: ") // where no daemon answers it would begin to work itself
 
 	// The source works on a call for so long whatever becomes of the caller: a
 	// minute at the most. A lease is over by half of what one is stopped for.

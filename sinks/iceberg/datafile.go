@@ -40,7 +40,7 @@ func writerOf[F any, R lake.Sortable[R]](of func(place, *R) F, sorted ...int) fu
 	return func(p place, records []R) (encoded, error) {
 		var out bytes.Buffer
 		w := parquet.NewGenericWriter[F](&out, schema,
-			parquet.Compression(&parquet.Zstd),
+			parquet.Compression(lake.Compression),
 			parquet.DataPageVersion(1), // what every engine reads
 			parquet.DataPageStatistics(false),
 			parquet.SortingWriterConfig(parquet.SortingColumns(order...)))

@@ -9,8 +9,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
+	parquetzstd "github.com/parquet-go/parquet-go/compress/zstd"
 )
+
+// Compression of all files. The next level costs twice the time for 6 % less
+// of coverage and nothing of rows, the default one saves no time.
+var Compression = &parquetzstd.Codec{Level: zstd.SpeedBetterCompression}
 
 // Codec turns records into an object and back.
 type Codec[R Sortable[R]] struct {
@@ -27,7 +33,7 @@ func newCodec[R Sortable[R]](all []column[R], sorted ...string) *Codec[R] {
 	}
 	return &Codec[R]{schema, []parquet.WriterOption{
 		schema,
-		parquet.Compression(&parquet.Zstd),
+		parquet.Compression(Compression),
 		parquet.DataPageVersion(1), // what every engine reads
 		// Least and greatest value stand in the footer; a file has a page a column.
 		parquet.DataPageStatistics(false),
