@@ -45,7 +45,7 @@ const mostTold = 10
 // writeTold tells of the days of which there is something to tell.
 func (s Status) writeTold(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "\nDAY\tOPERATION\tSTATE\tMISSING\tCORRECTED\tQUARANTINE")
+	_, _ = fmt.Fprintln(t, "DAY\tOPERATION\tSTATE\tMISSING\tCORRECTED\tQUARANTINE")
 	some := false
 	for _, o := range s.Operations {
 		for _, d := range o.Days[max(0, len(o.Days)-mostTold):] {
@@ -61,6 +61,7 @@ func (s Status) writeTold(w io.Writer) {
 		}
 	}
 	if some {
+		_, _ = fmt.Fprintln(w)
 		_ = t.Flush()
 	}
 }
@@ -68,7 +69,7 @@ func (s Status) writeTold(w io.Writer) {
 // writeDays tells how far the recorded days can be trusted.
 func (s Status) writeDays(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "\nDAYS\tSETTLED\tPROVISIONAL\tCORRECTED WINDOWS\tLATEST CORRECTION")
+	_, _ = fmt.Fprintln(t, "DAYS\tSETTLED\tPROVISIONAL\tCORRECTED WINDOWS\tLATEST CORRECTION")
 	some := false
 	for _, o := range s.Operations {
 		d := o.Settling
@@ -83,6 +84,7 @@ func (s Status) writeDays(w io.Writer) {
 		_, _ = fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s\n", o.Operation, d.Settled, d.Provisional, d.Corrected, latest)
 	}
 	if some {
+		_, _ = fmt.Fprintln(w)
 		_ = t.Flush()
 	}
 	for _, o := range s.Operations {
@@ -126,7 +128,7 @@ func sayPeriod(p extract.Period) string {
 // writeBackfills tells of what was asked for.
 func (s Status) writeBackfills(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "\nBACKFILL\tSTATE\tFILLED\tTO COMPARE\tASKED")
+	_, _ = fmt.Fprintln(t, "BACKFILL\tSTATE\tFILLED\tTO COMPARE\tASKED")
 	some := false
 	for _, o := range s.Operations {
 		for _, b := range o.Backfills {
@@ -136,6 +138,7 @@ func (s Status) writeBackfills(w io.Writer) {
 		}
 	}
 	if some {
+		_, _ = fmt.Fprintln(w)
 		_ = t.Flush()
 	}
 }
