@@ -16,6 +16,7 @@ import (
 	"github.com/apache/iceberg-go/catalog/hadoop"
 	"github.com/apache/iceberg-go/catalog/rest"
 	sqlcatalog "github.com/apache/iceberg-go/catalog/sql"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx of PostgreSQL
 	_ "modernc.org/sqlite"             // the driver sqlite, without cgo
@@ -24,7 +25,8 @@ import (
 // store is a catalog that was opened.
 type store struct {
 	catalog.Catalog
-	warehouse string // where this sink places tables; "" where the catalog does
+	warehouse string      // where this sink places tables; "" where the catalog does
+	aws       *aws.Config // of tables on S3; nil elsewhere
 	close     func() error
 }
 
@@ -91,7 +93,7 @@ func openSQL(driver, source string, dialect sqlcatalog.SupportedDialect, o *Opti
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &store{c, warehouse, func() error { return errors.Join(c.Close(), db.Close()) }}, nil
+	return &store{c, warehouse, nil, func() error { return errors.Join(c.Close(), db.Close()) }}, nil
 }
 
 func openREST(ctx context.Context, u *url.URL, o *Options, props iceberg.Properties) (*store, error) {
@@ -112,7 +114,7 @@ func openREST(ctx context.Context, u *url.URL, o *Options, props iceberg.Propert
 	if err != nil {
 		return nil, err
 	}
-	return &store{c, "", c.Close}, nil
+	return &store{c, "", nil, c.Close}, nil
 }
 
 func openGlue(ctx context.Context, u *url.URL, o *Options, props iceberg.Properties) (*store, error) {
@@ -131,7 +133,7 @@ func openGlue(ctx context.Context, u *url.URL, o *Options, props iceberg.Propert
 	if err != nil {
 		return nil, err
 	}
-	return &store{g, warehouse, func() error { return nil }}, nil
+	return &store{g, warehouse, nil, func() error { return nil }}, nil
 }
 
 func openHadoop(u *url.URL, o *Options, props iceberg.Properties) (*store, error) {
@@ -146,7 +148,7 @@ func openHadoop(u *url.URL, o *Options, props iceberg.Properties) (*store, error
 	if err != nil {
 		return nil, err
 	}
-	return &store{c, "", c.Close}, nil
+	return &store{c, "", nil, c.Close}, nil
 }
 
 // cleanWarehouse checks the URL of a folder, and gives it without a slash at

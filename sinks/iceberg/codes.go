@@ -45,7 +45,7 @@ func (s *Sink) PutCodes(ctx context.Context, operation string, codes []schemas.A
 	if err != nil || r == nil {
 		return false, err
 	}
-	err = s.codes.replace(ctx, []*replacement{r})
+	err = s.codes.replace(s.store.with(ctx), []*replacement{r})
 	if !r.done && r.err != nil {
 		err = r.err
 	}

@@ -39,6 +39,7 @@ func (s *Sink) maintain() {
 // may do so at the same time. It removes nothing that a snapshot refers to that
 // is to be kept, and nothing that a commit under way may still refer to.
 func (s *Sink) Maintain(ctx context.Context) error {
+	ctx = s.store.with(ctx)
 	var errs []error
 	for _, t := range s.tables() {
 		for _, step := range []func(context.Context, *lakeTable) error{s.mergeManifests, s.expire, s.clean} {

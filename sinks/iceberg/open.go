@@ -40,6 +40,10 @@ func Open(ctx context.Context, o Options) (*Sink, error) {
 	if err != nil {
 		return nil, explain(op, &o, err)
 	}
+	if err := st.shareAWS(ctx, &o); err != nil {
+		return nil, errors.Join(explain(op, &o, err), st.close())
+	}
+	ctx = st.with(ctx)
 	s := newSink(st, o)
 	for _, t := range s.tables() {
 		if err := t.prepare(ctx); err != nil {

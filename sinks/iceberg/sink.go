@@ -37,7 +37,7 @@ var (
 
 func newSink(st *store, o Options) *Sink {
 	s := &Sink{store: st, options: o, log: o.Logger}
-	s.ctx, s.end = context.WithCancel(context.Background())
+	s.ctx, s.end = context.WithCancel(st.with(context.Background()))
 	s.queue.moved = make(chan struct{}, 1)
 	table := func(sh *shape) *lakeTable {
 		return &lakeTable{shape: sh, store: st, ident: append(strings.Split(o.Namespace, "."), sh.name)}

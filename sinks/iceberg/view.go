@@ -53,6 +53,7 @@ type view struct {
 
 // load reads the current snapshot's manifests, those that are not known yet.
 func (t *lakeTable) load(ctx context.Context) (*view, error) {
+	ctx = t.store.with(ctx)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
