@@ -17,9 +17,6 @@ import (
 	"wolkpipe/sinks/quarantine"
 )
 
-// icebergDays is how many days a late Iceberg sink is given at once.
-const icebergDays = 16
-
 // sinks opens what the configuration lists, and the quarantine.
 func (in *installation) sinks(ctx context.Context, clock extract.Clock) (all []pipeline.Sink, err error) {
 	for _, s := range in.config.Sinks {
@@ -35,7 +32,7 @@ func (in *installation) sinks(ctx context.Context, clock extract.Clock) (all []p
 				in.lakes[s.Name] = lake
 			}
 		case config.IcebergSink:
-			sink, err = in.lake(ctx, s.Name, icebergDays, func(ctx context.Context) (sinks.Analytic, error) { return in.iceberg(ctx, s) })
+			sink, err = in.lake(ctx, s.Name, iceberg.Batch, func(ctx context.Context) (sinks.Analytic, error) { return in.iceberg(ctx, s) })
 		}
 		if err != nil {
 			return nil, fmt.Errorf("sink %s: %w", s.Name, err)
@@ -72,23 +69,21 @@ func (in *installation) iceberg(ctx context.Context, s config.Sink) (sinks.Analy
 	o := iceberg.Options{
 		Catalog: s.Catalog, Namespace: s.Namespace, Interval: s.Interval, KeepSnapshots: s.Keep, Logger: in.log.With("sink", s.Name),
 	}
+	o.Warehouse, o.Properties = warehouse(s.Warehouse)
 	var err error
-	if o.Warehouse, o.Properties, err = warehouse(s.Warehouse); err != nil {
-		return nil, err
-	}
 	if s.Token.Kind != "" {
 		if o.Token, err = s.Token.Read(os.LookupEnv); err != nil {
-			return nil, err
+			return nil, &sinks.Error{Op: "reading the catalog's token", Err: err, Hint: "provide it, or name another"}
 		}
 	}
 	return iceberg.Open(ctx, o)
 }
 
 // warehouse parts the URL of a warehouse from what it says besides the place.
-func warehouse(text string) (place string, properties map[string]string, err error) {
+func warehouse(text string) (place string, properties map[string]string) {
 	u, err := url.Parse(text)
-	if err != nil {
-		return "", nil, err
+	if err != nil || u.Scheme == "" { // the name that a REST catalog knows it by
+		return text, nil
 	}
 	properties = map[string]string{}
 	for key, values := range u.Query() {
@@ -104,5 +99,5 @@ func warehouse(text string) (place string, properties map[string]string, err err
 		}
 	}
 	u.RawQuery = ""
-	return u.String(), properties, nil
+	return u.String(), properties
 }

@@ -101,7 +101,7 @@ func (in *installation) assemble(ctx context.Context, owner string, choice insta
 // compose makes the pipeline on streams that are there.
 func (in *installation) compose(ctx context.Context, owner string, choice installed) error {
 	c := in.config
-	ctx, stop := context.WithCancel(ctx) // of what follows the buckets
+	following, stop := context.WithCancel(ctx) // the buckets, until this attempt is undone
 	in.closers = append(in.closers, stop)
 	in.lakes, in.metrics = map[string]*parquet.Sink{}, prometheus.NewRegistry()
 	in.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -110,16 +110,16 @@ func (in *installation) compose(ctx context.Context, owner string, choice instal
 		Fill: choice.fill,
 	}
 	var err error
-	if o.AgentKey, err = in.agentKey(ctx); err != nil {
+	if o.AgentKey, err = in.agentKey(following); err != nil {
 		return err
 	}
-	if o.Operations, err = in.operations(ctx); err != nil {
+	if o.Operations, err = in.operations(following); err != nil {
 		return err
 	}
 	if o.Sinks, err = in.sinks(ctx, choice.clock); err != nil {
 		return err
 	}
-	in.pipeline, err = pipeline.New(ctx, o)
+	in.pipeline, err = pipeline.New(following, o)
 	return err
 }
 

@@ -318,13 +318,13 @@ func stopped(ctx context.Context, err error) error {
 // that of the others is read between calls.
 func (p *Poller) begin(ctx context.Context) error {
 	p.status.wait("not running", time.Time{}, nil)
+	p.takeOver() // of what has ended by now all is read
 	days, err := p.Journal.Days(ctx, p.Operation)
 	if err != nil {
 		return err
 	}
 	p.listen(ctx)
 	p.status.read(false)
-	p.takeOver() // of what has ended all is read now
 	p.unread = p.unread[:0]
 	for _, key := range days {
 		p.unread = append(p.unread, key.Day) // rising: the latest is read first

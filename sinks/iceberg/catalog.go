@@ -25,7 +25,8 @@ import (
 // store is a catalog that was opened.
 type store struct {
 	catalog.Catalog
-	warehouse string      // where this sink places tables; "" where the catalog does
+	warehouse string // where this sink places tables; "" where the catalog does
+	props     iceberg.Properties
 	aws       *aws.Config // of tables on S3; nil elsewhere
 	close     func() error
 }
@@ -93,7 +94,7 @@ func openSQL(driver, source string, dialect sqlcatalog.SupportedDialect, o *Opti
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &store{c, warehouse, nil, func() error { return errors.Join(c.Close(), db.Close()) }}, nil
+	return &store{c, warehouse, props, nil, func() error { return errors.Join(c.Close(), db.Close()) }}, nil
 }
 
 func openREST(ctx context.Context, u *url.URL, o *Options, props iceberg.Properties) (*store, error) {
@@ -114,7 +115,7 @@ func openREST(ctx context.Context, u *url.URL, o *Options, props iceberg.Propert
 	if err != nil {
 		return nil, err
 	}
-	return &store{c, "", nil, c.Close}, nil
+	return &store{c, "", props, nil, c.Close}, nil
 }
 
 func openGlue(ctx context.Context, u *url.URL, o *Options, props iceberg.Properties) (*store, error) {
@@ -133,7 +134,7 @@ func openGlue(ctx context.Context, u *url.URL, o *Options, props iceberg.Propert
 	if err != nil {
 		return nil, err
 	}
-	return &store{g, warehouse, nil, func() error { return nil }}, nil
+	return &store{g, warehouse, props, nil, func() error { return nil }}, nil
 }
 
 func openHadoop(u *url.URL, o *Options, props iceberg.Properties) (*store, error) {
@@ -148,7 +149,7 @@ func openHadoop(u *url.URL, o *Options, props iceberg.Properties) (*store, error
 	if err != nil {
 		return nil, err
 	}
-	return &store{c, "", nil, c.Close}, nil
+	return &store{c, "", props, nil, c.Close}, nil
 }
 
 // cleanWarehouse checks the URL of a folder, and gives it without a slash at
@@ -186,6 +187,12 @@ func hidden(err error, o *Options) error {
 		}
 	}
 	text := err.Error()
+	var request *url.Error // keys that a catalog lends stand in a query
+	if errors.As(err, &request) {
+		if u, parseErr := url.Parse(request.URL); parseErr == nil && u.RawQuery != "" {
+			secrets = append(secrets, u.RawQuery)
+		}
+	}
 	for _, s := range secrets {
 		if s != "" {
 			text = strings.ReplaceAll(text, s, "xxxxx")

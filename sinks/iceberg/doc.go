@@ -44,6 +44,10 @@
 // minutes, about 2000 in 7 days. Without a catalog (file:), two writers are safe
 // on a local file system, and object stores are refused.
 //
+// A catalog that knows nothing of a table refuses the place where another one
+// has it. A file of metadata that is gone is an error that no commit mends: the
+// table has to be dropped and moved away, and is then made anew.
+//
 // Retries are the caller's: see [sinks.Converge]. The drivers of the object
 // stores are linked by the program, not here.
 package iceberg

@@ -130,7 +130,7 @@ func (q *queue) refuse(committed map[sinks.Key]bool) {
 func (q *queue) ready() (some, many bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.waiting) > 0, len(q.waiting) >= maxDays
+	return len(q.waiting) > 0, len(q.waiting) >= Batch
 }
 
 // gather commits group after group until the sink is closed.
@@ -182,9 +182,9 @@ func (s *Sink) tidy() {
 	defer cancel()
 	for _, t := range s.tables() {
 		t.mu.Lock()
-		small := smallOnes(slices.Collect(maps.Values(t.manifests)))
+		worth := worthMerging(slices.Collect(maps.Values(t.manifests)))
 		t.mu.Unlock()
-		if small <= manyManifests {
+		if !worth {
 			continue
 		}
 		if err := s.mergeManifests(ctx, t); err != nil && s.ctx.Err() == nil {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/apache/iceberg-go"
 	"github.com/apache/iceberg-go/table"
+
+	"wolkpipe/sinks"
 )
 
 const (
@@ -77,7 +79,7 @@ func (t *lakeTable) against(ctx context.Context, what string, f func(v *view) er
 // together, so that a commit rewrites little.
 func (s *Sink) mergeManifests(ctx context.Context, t *lakeTable) error {
 	return t.against(ctx, "merging manifests", func(v *view) error {
-		if smallOnes(v.manifests) <= manyManifests {
+		if !worthMerging(v.manifests) {
 			return nil
 		}
 		tx := v.tbl.NewTransaction()
@@ -89,9 +91,7 @@ func (s *Sink) mergeManifests(ctx context.Context, t *lakeTable) error {
 				return m.AddedDataFiles()+m.ExistingDataFiles() < smallManifest
 			}),
 			table.WithRewriteManifestClusterBy(func(df iceberg.DataFile) any {
-				key := keyOf(df)
-				key.Day = key.Day[:min(len(key.Day), len("2006"))]
-				return key
+				return cluster(keyOf(df))
 			}))
 		if err != nil || result.IsNoOp() {
 			return err
@@ -103,14 +103,26 @@ func (s *Sink) mergeManifests(ctx context.Context, t *lakeTable) error {
 	})
 }
 
-// smallOnes counts the manifests that are better merged.
-func smallOnes(all []*manifest) (n int) {
+// cluster is what goes together in a manifest: an operation's year.
+func cluster(key sinks.Key) sinks.Key {
+	key.Day = key.Day[:min(len(key.Day), len("2006"))]
+	return key
+}
+
+// worthMerging reports whether merging would leave so many manifests fewer:
+// each operation's year keeps a small one, however often it is merged.
+func worthMerging(all []*manifest) bool {
+	small, clusters := 0, make(map[sinks.Key]bool)
 	for _, m := range all {
-		if len(m.files) < smallManifest {
-			n++
+		if len(m.files) >= smallManifest {
+			continue
+		}
+		small++
+		for key := range m.files {
+			clusters[cluster(key)] = true
 		}
 	}
-	return n
+	return small-len(clusters) > manyManifests
 }
 
 // expire lets go of old snapshots and of the files that they alone have.

@@ -90,7 +90,11 @@ func (t *lakeTable) create(ctx context.Context) (*table.Table, error) {
 		catalog.WithPartitionSpec(&spec), catalog.WithSortOrder(t.order), catalog.WithProperties(maps.Clone(properties)),
 	}
 	if t.store.warehouse != "" {
-		options = append(options, catalog.WithLocation(t.store.warehouse+"/"+strings.Join(namespace, "/")+"/"+t.name))
+		location := t.store.warehouse + "/" + strings.Join(namespace, "/") + "/" + t.name
+		if err := t.vacant(ctx, location); err != nil {
+			return nil, err
+		}
+		options = append(options, catalog.WithLocation(location))
 	}
 	tbl, err := t.store.CreateTable(ctx, t.ident, t.schema, options...)
 	if err != nil {
@@ -101,6 +105,39 @@ func (t *lakeTable) create(ctx context.Context) (*table.Table, error) {
 		return nil, fmt.Errorf("making it: %w", err)
 	}
 	return tbl, nil
+}
+
+// vacant refuses a place where another catalog has a table: each would take the
+// other's files for orphans. Metadata of version 0, without commits, is what a
+// kill leaves behind that came before the catalog knew the table.
+func (t *lakeTable) vacant(ctx context.Context, location string) error {
+	fsys, err := icebergio.LoadFS(ctx, t.store.props, location)
+	if err != nil {
+		return err
+	}
+	list, ok := fsys.(icebergio.ListableIO)
+	if !ok {
+		return nil
+	}
+	taken := false
+	err = list.WalkDir(location+"/metadata", func(path string, e fs.DirEntry, err error) error {
+		name := path[strings.LastIndexByte(path, '/')+1:]
+		if err == nil && !e.IsDir() && strings.HasSuffix(name, ".metadata.json") && !strings.HasPrefix(name, "00000-") {
+			taken = true
+			return fs.SkipAll
+		}
+		return err
+	})
+	switch {
+	case taken:
+		return &sinks.Error{
+			Op: "making table " + strings.Join(t.ident, "."), Err: fmt.Errorf("another catalog has a table at %s", location),
+			Hint: "use that catalog, or another namespace or warehouse; if nobody uses it any more, move that folder away",
+		}
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("looking at %s: %w", location, err)
+	}
+	return nil
 }
 
 // adapt adds the columns that an older version did not have.

@@ -91,7 +91,7 @@ func (t *lakeTable) replace(ctx context.Context, all []*replacement) (err error)
 		}
 		lingers := false
 		for _, a := range tried {
-			a.dead = a.dead || a.refused || v.head() != a.base
+			a.dead = a.dead || a.refused || v.head() != a.base && v.knows(a.base)
 			lingers = lingers || !a.dead
 		}
 		if lingers {
@@ -227,21 +227,24 @@ func (t *lakeTable) discard(ctx context.Context, v *view, all []*replacement, tr
 	if v == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // for all of them
+	defer cancel()
 	for _, r := range all {
 		if r.done || r.path == "" {
 			continue
 		}
 		lingers := slices.ContainsFunc(tried, func(a *attempt) bool { return !a.dead && slices.Contains(a.members, r) })
 		if !lingers {
-			t.remove(context.WithoutCancel(ctx), v.tbl, r.path)
+			t.remove(ctx, v.tbl, r.path)
 		}
 	}
 }
 
 // remove removes a file, for what that is worth.
 func (t *lakeTable) remove(ctx context.Context, tbl *table.Table, path string) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
+	if ctx.Err() != nil {
+		return // it is an orphan
+	}
 	if fsys, err := tbl.FS(ctx); err == nil {
 		_ = fsys.Remove(path) // else it is an orphan
 	}

@@ -63,8 +63,11 @@ func (s *Sink) Close() error {
 	return s.store.close()
 }
 
+// Batch is how many days are worth being committed at once.
+const Batch = maxDays / 2
+
 // Batch implements [sinks.Batcher].
-func (s *Sink) Batch() int { return maxDays / 2 }
+func (s *Sink) Batch() int { return Batch }
 
 var operationName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 

@@ -73,6 +73,9 @@ func (t *lakeTable) load(ctx context.Context) (*view, error) {
 		return v, nil
 	}
 	list, err := snapshot.Manifests(v.io)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, t.lost(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the manifests of table %s: %w", t.name, err)
 	}
@@ -86,7 +89,10 @@ func (t *lakeTable) load(ctx context.Context) (*view, error) {
 		}
 		read := known[m.FilePath()]
 		if read == nil {
-			if read, err = readManifest(v.io, m); err != nil {
+			if read, err = readManifest(v.io, m); errors.Is(err, fs.ErrNotExist) {
+				return nil, t.lost(err)
+			}
+			if err != nil {
 				return nil, fmt.Errorf("reading a manifest of table %s: %w", t.name, err)
 			}
 		}
@@ -97,6 +103,14 @@ func (t *lakeTable) load(ctx context.Context) (*view, error) {
 	t.manifests = now
 	t.mu.Unlock()
 	return v, nil
+}
+
+// lost tells that a file of the table's metadata is gone, which no commit mends.
+func (t *lakeTable) lost(err error) error {
+	return &sinks.Error{
+		Op: "reading table " + strings.Join(t.ident, "."), Err: err,
+		Hint: "drop the table in its catalog, move its folder away and start wolkpipe again: the table is made anew and filled from the journal",
+	}
 }
 
 // check refuses a table that a newer version has changed since it was opened.
@@ -169,6 +183,12 @@ func (v *view) head() int64 {
 		return s.SnapshotID
 	}
 	return 0
+}
+
+// knows reports whether a snapshot is in the table's history: a catalog that
+// answers with an older state than it gave before does not know the newest.
+func (v *view) knows(snapshot int64) bool {
+	return snapshot == 0 || v.tbl.SnapshotByID(snapshot) != nil
 }
 
 // part is what a table has of a day.

@@ -46,8 +46,14 @@ func (r *reader) sinks(s section, data string) []Sink {
 
 // clash reports a sink that would do another's work.
 func clash(s section, sink Sink, others []Sink) {
-	if !s.fine("kind", "bucket", "prefix", "catalog", "namespace") {
+	if !s.fine("kind", "bucket", "prefix", "catalog", "warehouse", "namespace") {
 		return
+	}
+	for _, o := range others {
+		if o.Kind == IcebergSink && sink.Kind == IcebergSink && o.Catalog != sink.Catalog && sink.Warehouse != "" &&
+			o.Warehouse == sink.Warehouse && o.Namespace == sink.Namespace {
+			s.problem("warehouse", "give one of them another warehouse or namespace", "and namespace are those of sink %s, whose catalog is another", o.Name)
+		}
 	}
 	i := slices.IndexFunc(others, func(o Sink) bool {
 		return o.Kind == sink.Kind && o.Bucket == sink.Bucket && o.Prefix == sink.Prefix && o.Catalog == sink.Catalog && o.Namespace == sink.Namespace
@@ -90,11 +96,15 @@ func (r *reader) sink(s section, data string) Sink {
 }
 
 func (r *reader) iceberg(s section, sink *Sink, data string) {
-	sink.Catalog = orElse(read(s, "catalog", "", emptyOr(catalogParser(r.dir))), "sqlite://"+filepath.ToSlash(filepath.Join(data, "iceberg.db")))
-	sink.Warehouse = read(s, "warehouse", "", emptyOr(warehouseParser(r.dir)))
+	sink.Catalog = orElse(read(s, "catalog", "", emptyOr(catalogParser(r.dir))), pathURL("sqlite", filepath.Join(data, "iceberg.db")))
+	parse := warehouseParser(r.dir)
+	if strings.HasPrefix(sink.Catalog, "http") {
+		parse = parseText // the catalog knows what it means
+	}
+	sink.Warehouse = read(s, "warehouse", "", emptyOr(parse))
 	r.place(s, sink, data)
 	sink.Namespace = read(s, "namespace", "wolkpipe", parseNamespace)
-	sink.Interval = read(s, "interval", 30*time.Second, parseDelay)
+	sink.Interval = read(s, "interval", 30*time.Second, parseInterval)
 	sink.Keep = read(s, "keep", 7*24*time.Hour, parseKeep)
 	sink.Token = read(s, "token", Secret{}, emptyOr(func(v value) (Secret, *flaw) { return parseSecret(v, r.dir, "CATALOG_TOKEN", false) }))
 	r.reference(s, "token", sink.Token)
@@ -139,6 +149,20 @@ func parseTTL(v value) (time.Duration, *flaw) {
 	return d, nil
 }
 
+// parseInterval takes what a sink's single attempt outlasts.
+func parseInterval(v value) (time.Duration, *flaw) {
+	d, bad := parseDelay(v)
+	if bad == nil && d > 2*time.Minute {
+		return 0, wrong("write 2m or less", "%s is too long", quote(v.text))
+	}
+	return d, bad
+}
+
+// pathURL is the URL of an absolute path.
+func pathURL(scheme, path string) string {
+	return scheme + "://" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath()
+}
+
 // parseKeep takes how long snapshots stay.
 func parseKeep(v value) (time.Duration, *flaw) {
 	d, bad := parseDuration(v)
@@ -174,12 +198,14 @@ func catalogParser(dir string) func(value) (string, *flaw) {
 		case "sqlite", "file":
 			path := u.Host + u.Path
 			if u.Opaque != "" {
-				path = u.Opaque
+				if path, err = url.PathUnescape(u.Opaque); err != nil {
+					path = ""
+				}
 			}
 			if path == "" || u.RawQuery != "" || u.Fragment != "" {
 				return "", wrong(mend, "names no path")
 			}
-			return u.Scheme + "://" + filepath.ToSlash(absolute(dir, path)), nil
+			return pathURL(u.Scheme, absolute(dir, path)), nil
 		case "postgres", "https", "http", "glue":
 			if u.Host == "" {
 				return "", wrong(mend, "names no place")
