@@ -57,8 +57,15 @@ const (
 	codeNoPeers              = 10005 // too few servers have room, or are there, for the replicas
 )
 
+// errJustMade means that another process has made what this server does not
+// know of yet.
+var errJustMade = errors.New("another process has just made it")
+
 // passing reports whether an error may be over in a moment.
 func passing(err error) bool {
+	if errors.Is(err, errJustMade) || errors.Is(err, jetstream.ErrBucketExists) {
+		return true
+	}
 	var api *jetstream.APIError
 	if errors.As(err, &api) {
 		switch api.ErrorCode {

@@ -22,16 +22,18 @@ func TestAwait(t *testing.T) {
 		err    error
 		passes bool
 	}{
-		"no leader of the cluster":    {api(503, 10008), true},
-		"a stream without its server": {api(500, 10118), false},
-		"servers are missing":         {api(400, codeNoPeers), true},
-		"no answer":                   {fmt.Errorf("asking: %w", context.DeadlineExceeded), true},
-		"no stream answers":           {jetstream.ErrNoStreamResponse, true},
-		"the server went away":        {nats.ErrDisconnected, true},
-		"no JetStream":                {api(503, codeNotEnabled), false},
-		"none for the account":        {errors.Join(jetstream.ErrJetStreamNotEnabledForAccount, nats.ErrNoResponders), false},
-		"no such setting":             {api(400, 10052), false},
-		"another":                     {errors.New("another"), false},
+		"no leader of the cluster":     {api(503, 10008), true},
+		"a stream without its server":  {api(500, 10118), false},
+		"servers are missing":          {api(400, codeNoPeers), true},
+		"no answer":                    {fmt.Errorf("asking: %w", context.DeadlineExceeded), true},
+		"no stream answers":            {jetstream.ErrNoStreamResponse, true},
+		"the server went away":         {nats.ErrDisconnected, true},
+		"no JetStream":                 {api(503, codeNotEnabled), false},
+		"none for the account":         {errors.Join(jetstream.ErrJetStreamNotEnabledForAccount, nats.ErrNoResponders), false},
+		"no such setting":              {api(400, 10052), false},
+		"made elsewhere, unknown here": {fmt.Errorf("%w: %w", errJustMade, jetstream.ErrStreamNotFound), true},
+		"no such stream":               {jetstream.ErrStreamNotFound, false},
+		"another":                      {errors.New("another"), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -35,7 +35,9 @@ func (b Bucket) ensure(ctx context.Context, js jetstream.JetStream, replicas int
 		if err != nil && !errors.Is(err, jetstream.ErrBucketExists) { // another replica may be faster
 			return jetstream.StreamConfig{}, fmt.Errorf("creating bucket %s with %d replicas: %w", b.Name, max(replicas, 1), err)
 		}
-		stream, err = js.Stream(ctx, "KV_"+b.Name)
+		if stream, err = js.Stream(ctx, "KV_"+b.Name); errors.Is(err, jetstream.ErrStreamNotFound) {
+			err = fmt.Errorf("%w: %w", errJustMade, err)
+		}
 	}
 	if err != nil {
 		return jetstream.StreamConfig{}, fmt.Errorf("reading the settings of bucket %s: %w", b.Name, err)

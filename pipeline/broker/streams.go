@@ -99,7 +99,9 @@ func ensureStream(ctx context.Context, js jetstream.JetStream, want jetstream.St
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = js.CreateStream(ctx, want)
 		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			stream, err = js.Stream(ctx, want.Name) // another replica was faster
+			if stream, err = js.Stream(ctx, want.Name); errors.Is(err, jetstream.ErrStreamNotFound) { // another replica was faster
+				err = fmt.Errorf("%w: %w", errJustMade, err)
+			}
 		}
 		if err != nil {
 			return want, fmt.Errorf("creating stream %s with %d replicas: %w", want.Name, want.Replicas, err)
