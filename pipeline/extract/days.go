@@ -83,9 +83,7 @@ func (p *Poller) Outlook() Outlook {
 	o := Outlook{Until: p.Live.Midnight(now), Daily: p.ahead(24*time.Hour) - 1}
 	o.Needed = p.ahead(o.Until.Sub(now)) - 1
 	if holder := p.holder.Load(); holder != nil && !p.Fill {
-		state := holder.State()
-		// As in shortage: what retries take is none.
-		o.Short = state.Refused || state.Limit > 0 && state.Limit < o.Daily || holder.Short(p.ahead) > o.Daily/20+fewOthers
+		o.Short, _ = p.short(holder, holder.State())
 	}
 	return o
 }

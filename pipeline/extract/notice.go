@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wolkpipe/pipeline/chat7"
+	"wolkpipe/pipeline/lease"
 	"wolkpipe/pipeline/notice"
 )
 
@@ -78,21 +79,28 @@ func (p *Poller) rowsSeen(ctx context.Context) {
 	}
 }
 
-// shortage looks whether the quota lasts for live polling. What retries take
-// is no shortage, but a limit that is too low at all is.
+// shortage looks whether the quota lasts for live polling.
 func (p *Poller) shortage(ctx context.Context) {
 	holder := p.holder.Load()
 	if holder == nil {
 		return
 	}
-	state, need := holder.State(), p.ahead(24*time.Hour)-1
-	short := holder.Short(p.ahead)
-	switch {
-	case state.Refused, state.Limit > 0 && state.Limit < need, short > need/20+fewOthers:
+	state := holder.State()
+	switch short, calls := p.short(holder, state); {
+	case short:
 		p.raiseShortage(ctx, state.Limit)
-	case short == 0:
+	case calls == 0:
 		p.over(ctx, notice.QuotaShort, "")
 	}
+}
+
+// short reports whether the quota is too small for live polling, and how many
+// calls it lacks. What retries take is no shortage, but a limit that is too low
+// at all is.
+func (p *Poller) short(holder *lease.Token, state lease.State) (short bool, calls int64) {
+	need := p.ahead(24*time.Hour) - 1
+	calls = holder.Short(p.ahead)
+	return state.Refused || state.Limit > 0 && state.Limit < need || calls > need/20+fewOthers, calls
 }
 
 func (p *Poller) raiseShortage(ctx context.Context, limit int64) {

@@ -22,7 +22,7 @@ func (s *Sink) Audit(ctx context.Context, operation string, days []string) (map[
 	all := make(map[string]*sinks.Audited, len(days))
 	for _, day := range days {
 		h := &held{sink: s, key: sinks.Key{Operation: operation, Day: day}}
-		if err := checkKey(h.key); err != nil {
+		if err := lake.CheckKey(h.key); err != nil {
 			return nil, err
 		}
 		if h.rows, err = read(ctx, rows, &rowsTable, h.key); err != nil {

@@ -16,8 +16,8 @@ import (
 // two first sights stays. With no codes at all nothing is done. It does not wait
 // for the interval of commits: lists of codes come once a day.
 func (s *Sink) PutCodes(ctx context.Context, operation string, codes []schemas.ActivityCode) (wrote bool, err error) {
-	if !operationName.MatchString(operation) {
-		return false, fmt.Errorf("operation %q is not of the form [a-z][a-z0-9_-]{0,62}", operation)
+	if err := lake.CheckOperation(operation); err != nil {
+		return false, err
 	}
 	if len(codes) == 0 {
 		return false, nil
@@ -58,14 +58,5 @@ func (s *Sink) Codes(ctx context.Context, operation string) ([]schemas.ActivityC
 	if err != nil {
 		return nil, err
 	}
-	var codes []schemas.ActivityCode
-	for _, r := range records {
-		if r.Code != nil {
-			codes = append(codes, schemas.ActivityCode{
-				Code: *r.Code, Description: r.Description, Hit: r.Hit, RPC: r.RPC, Chat: r.Chat, Voice: r.Voice, TypeCode: r.TypeCode,
-				FirstSeenAt: r.FirstSeenAt.Time(), LastSeenAt: r.LastSeenAt.Time(),
-			})
-		}
-	}
-	return codes, nil
+	return lake.ActivityCodes(records), nil
 }

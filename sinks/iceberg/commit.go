@@ -85,16 +85,7 @@ func (h *held) reportDamage(want []lake.Window) (lost int) {
 	if h.rows.damage == nil {
 		return 0
 	}
-	told := make(map[lake.WallClock]bool, len(want))
-	for i := range want {
-		told[want[i].Local] = true
-	}
-	var left []lake.WindowRecord
-	for _, l := range h.windows.records {
-		if l.RowCount == 0 || told[l.WindowLocal] {
-			left = append(left, l)
-		}
-	}
+	left := lake.Backed(h.windows.records, want)
 	lost = len(h.windows.records) - len(left)
 	h.windows.records = left
 	h.sink.log.Warn(text, "table", h.sink.rows.name, "day", h.key.String(), "error", h.rows.damage, "windows_lost", lost)

@@ -3,12 +3,9 @@ package iceberg
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"regexp"
 	"strings"
 	"sync"
-	"time"
 
 	"wolkpipe/sinks"
 	"wolkpipe/sinks/lake"
@@ -69,19 +66,6 @@ const Batch = maxDays / 2
 // Batch implements [sinks.Batcher].
 func (s *Sink) Batch() int { return Batch }
 
-var operationName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
-
-// checkKey refuses what would name a place elsewhere.
-func checkKey(key sinks.Key) error {
-	if !operationName.MatchString(key.Operation) {
-		return fmt.Errorf("operation %q is not of the form [a-z][a-z0-9_-]{0,62}", key.Operation)
-	}
-	if t, err := time.Parse(time.DateOnly, key.Day); err != nil || t.Format(time.DateOnly) != key.Day {
-		return fmt.Errorf("day %q is not of the form 2006-01-02", key.Day)
-	}
-	return nil
-}
-
 // Load reads the files of a day in the current snapshots.
 func (s *Sink) Load(ctx context.Context, key sinks.Key) (sinks.Held, error) {
 	h, err := s.load(ctx, key)
@@ -94,7 +78,7 @@ func (s *Sink) Load(ctx context.Context, key sinks.Key) (sinks.Held, error) {
 // load reads the coverage first: rows that another worker commits in between
 // are then newer than it, as they are to readers.
 func (s *Sink) load(ctx context.Context, key sinks.Key) (*held, error) {
-	if err := checkKey(key); err != nil {
+	if err := lake.CheckKey(key); err != nil {
 		return nil, err
 	}
 	h := &held{sink: s, key: key}

@@ -78,6 +78,20 @@ func CodeRecords(codes []schemas.ActivityCode) ([]CodeRecord, error) {
 	return records, nil
 }
 
+// ActivityCodes turns records into codes.
+func ActivityCodes(records []CodeRecord) []schemas.ActivityCode {
+	var codes []schemas.ActivityCode
+	for _, r := range records {
+		if r.Code != nil {
+			codes = append(codes, schemas.ActivityCode{
+				Code: *r.Code, Description: r.Description, Hit: r.Hit, RPC: r.RPC, Chat: r.Chat, Voice: r.Voice, TypeCode: r.TypeCode,
+				FirstSeenAt: r.FirstSeenAt.Time(), LastSeenAt: r.LastSeenAt.Time(),
+			})
+		}
+	}
+	return codes
+}
+
 // MergeCodes is the new object, each code once.
 func MergeCodes(held, given []CodeRecord) []CodeRecord {
 	all := make(map[string]CodeRecord, max(len(held), len(given)))

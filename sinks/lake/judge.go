@@ -57,6 +57,22 @@ func merge[R Record[R]](held []R, want []Window, verdicts []Verdict, of func(*Wi
 	return append(merged, held...)
 }
 
+// Backed are the lines of coverage of a day whose rows were lost: of windows
+// that have none, and of those that the day tells again.
+func Backed(lines []WindowRecord, want []Window) []WindowRecord {
+	told := make(map[WallClock]bool, len(want))
+	for i := range want {
+		told[want[i].Local] = true
+	}
+	var left []WindowRecord
+	for _, l := range lines {
+		if l.RowCount == 0 || told[l.WindowLocal] {
+			left = append(left, l)
+		}
+	}
+	return left
+}
+
 // Cut parts sorted records at a window: those of earlier windows, its own,
 // and the rest.
 func Cut[R Record[R]](records []R, at WallClock) (before, own, rest []R) {

@@ -11,8 +11,8 @@ import (
 
 // codesName gives the codes object of an operation, below the lake's prefix.
 func codesName(operation string) (string, error) {
-	if !operationName.MatchString(operation) {
-		return "", fmt.Errorf("operation %q is not of the form [a-z][a-z0-9_-]{0,62}", operation)
+	if err := lake.CheckOperation(operation); err != nil {
+		return "", err
 	}
 	return "activity_codes/operation=" + operation + "/activity_codes.parquet", nil
 }
@@ -68,14 +68,5 @@ func (s *Sink) Codes(ctx context.Context, operation string) ([]schemas.ActivityC
 	if err != nil {
 		return nil, err
 	}
-	var codes []schemas.ActivityCode
-	for _, r := range records {
-		if r.Code != nil {
-			codes = append(codes, schemas.ActivityCode{
-				Code: *r.Code, Description: r.Description, Hit: r.Hit, RPC: r.RPC, Chat: r.Chat, Voice: r.Voice, TypeCode: r.TypeCode,
-				FirstSeenAt: r.FirstSeenAt.Time(), LastSeenAt: r.LastSeenAt.Time(),
-			})
-		}
-	}
-	return codes, nil
+	return lake.ActivityCodes(records), nil
 }

@@ -87,27 +87,10 @@ func (h *held) reportDamage(want []lake.Window) (lost int) {
 	if h.rows.damage == nil {
 		return 0
 	}
-	var left []lake.WindowRecord
-	rest := h.windows.records
-	for i := range want {
-		var before, at []lake.WindowRecord
-		before, at, rest = lake.Cut(rest, want[i].Local)
-		left = append(append(left, withoutRows(before)...), at...)
-	}
-	left = append(left, withoutRows(rest)...)
+	left := lake.Backed(h.windows.records, want)
 	lost = len(h.windows.records) - len(left)
 	h.windows.records = left
 	h.sink.log.Warn("replacing a damaged object by what the journal tells; what it held of other windows is lost",
 		"object", h.rows.name, "error", h.rows.damage, "windows_lost", lost)
 	return lost
-}
-
-func withoutRows(lines []lake.WindowRecord) []lake.WindowRecord {
-	var left []lake.WindowRecord
-	for _, l := range lines {
-		if l.RowCount == 0 {
-			left = append(left, l)
-		}
-	}
-	return left
 }

@@ -2,23 +2,16 @@ package parquet
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
-	"time"
 
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/lake"
 )
 
-var operationName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
-
-// names gives the two objects of a day, below the lake's prefix. A key that
-// is not of the form of one is an error: it could name a place elsewhere.
+// names gives the two objects of a day, below the lake's prefix.
 func names(key sinks.Key) (rows, coverage string, err error) {
-	if !operationName.MatchString(key.Operation) {
-		return "", "", fmt.Errorf("operation %q is not of the form [a-z][a-z0-9_-]{0,62}", key.Operation)
-	}
-	if t, err := time.Parse(time.DateOnly, key.Day); err != nil || t.Format(time.DateOnly) != key.Day {
-		return "", "", fmt.Errorf("day %q is not of the form 2006-01-02", key.Day)
+	if err := lake.CheckKey(key); err != nil {
+		return "", "", err
 	}
 	place := "operation=" + key.Operation + "/day=" + key.Day + "/"
 	return "chat_7/" + place + "chat_7.parquet", "chat_7_windows/" + place + "chat_7_windows.parquet", nil
