@@ -56,8 +56,9 @@ var allowed = map[string][]string{
 	"sinks/sinktest/servers": {},
 	"sinks/events":           {"schemas", "sinks", "sinks/pubsub"},
 	"sinks/lake":             {"schemas", "sinks"},
-	"sinks/parquet":          {"schemas", "sinks", "sinks/lake"},
-	"sinks/iceberg":          {"schemas", "sinks", "sinks/lake"},
+	"sinks/objectstore":      {},
+	"sinks/parquet":          {"schemas", "sinks", "sinks/lake", "sinks/objectstore"},
+	"sinks/iceberg":          {"schemas", "sinks", "sinks/lake", "sinks/objectstore"},
 	"sinks/quarantine":       {"schemas", "sinks", "sinks/pubsub"},
 
 	"cmd/wolkpipe":        {"cmd/...", "pipeline/...", "schemas", "sinks/..."},

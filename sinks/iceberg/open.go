@@ -18,6 +18,7 @@ import (
 	"github.com/google/uuid"
 
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/objectstore"
 )
 
 const (
@@ -207,6 +208,16 @@ func (t *lakeTable) refusal(unknown []string, err error) error {
 	return e
 }
 
+// keptBy is the kind of object store that keeps the warehouse, as package
+// objectstore names it; "" for none, or where the catalog may have failed alike.
+func keptBy(o *Options) string {
+	if strings.HasPrefix(o.Catalog, "glue:") {
+		return ""
+	}
+	scheme, _, _ := strings.Cut(o.Warehouse, ":")
+	return map[string]string{"s3": "s3", "s3a": "s3", "gs": "gs", "abfs": "azblob", "abfss": "azblob"}[scheme]
+}
+
 // explain adds what an operator can do about a failure to open.
 func explain(op string, o *Options, err error) error {
 	var known *sinks.Error
@@ -230,6 +241,12 @@ func explain(op string, o *Options, err error) error {
 		hint = "let this token or credential create, read and write the namespace's tables"
 	case errors.Is(err, iceberg.ErrInvalidSchema), errors.Is(err, iceberg.ErrNotImplemented):
 		hint = "use another catalog: this one does not take what the tables need"
+	case keptBy(o) != "":
+		told := objectstore.Tell(err)
+		if hint = objectstore.Hint(keptBy(o), told); hint != "" {
+			return &sinks.Error{Op: op, Err: fmt.Errorf("warehouse %s: %w", o.Warehouse, told), Hint: hint}
+		}
+		fallthrough
 	default:
 		return fmt.Errorf("%s: %w: check that the catalog and the warehouse are up, and the credentials for both", op, err)
 	}

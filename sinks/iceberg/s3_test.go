@@ -1,6 +1,7 @@
 package iceberg
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,39 @@ func (l s3Lake) copies(t testing.TB, name string, key sinks.Key) (paths []string
 		paths = append(paths, local)
 	}
 	return paths
+}
+
+// TestS3Refuses: what no retry mends is told at once, with the mend and without secrets.
+func TestS3Refuses(t *testing.T) {
+	server := servers.S3(t)
+	server.CreateBucket(t, "lake")
+	reader := server.Reader(t, "lake")
+	wrong := *server
+	wrong.SecretKey = "thisisnotthesecret"
+	none := *server
+	none.AccessKey, none.SecretKey = "", ""
+	for name, c := range map[string]struct {
+		server    *servers.S3Server
+		warehouse string
+		hint      string
+	}{
+		"no bucket":     {server, "s3://nowhere/warehouse", "create the bucket, or correct its name"},
+		"wrong secret":  {&wrong, "s3://lake/warehouse", "correct the credentials: AWS_ACCESS_KEY_ID"},
+		"none given":    {&none, "s3://lake/warehouse", "give wolkpipe credentials: AWS_ACCESS_KEY_ID"},
+		"may only read": {reader, "s3://lake/warehouse", "let these credentials read and write objects"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.server.Setenv(t)
+			o := sqliteLake(t).options
+			o.Warehouse = c.warehouse
+			o.Properties = map[string]string{"s3.endpoint": server.Endpoint, "s3.region": server.Region, "s3.force-virtual-addressing": "false"}
+			_, err := Open(t.Context(), o)
+			var refused *sinks.Error
+			if !errors.As(err, &refused) || !strings.Contains(refused.Hint, c.hint) || c.server.SecretKey != "" && strings.Contains(err.Error(), c.server.SecretKey) {
+				t.Errorf("Open gives %v", err)
+			}
+		})
+	}
 }
 
 // TestS3: commits, maintenance and lost files on a real object store.

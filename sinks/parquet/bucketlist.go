@@ -9,6 +9,8 @@ import (
 
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
+
+	"wolkpipe/sinks/objectstore"
 )
 
 func (s *bucketStore) list(ctx context.Context, folder string) ([]string, error) {
@@ -21,7 +23,7 @@ func (s *bucketStore) list(ctx context.Context, folder string) ([]string, error)
 			return names, nil
 		}
 		if err != nil {
-			return nil, tell(err)
+			return nil, objectstore.Tell(err)
 		}
 		// Some tools make an object of a folder itself.
 		if name := strings.TrimPrefix(o.Key, s.prefix); !strings.HasSuffix(name, "/") {
@@ -38,5 +40,5 @@ func (s *bucketStore) move(ctx context.Context, from, to string) error {
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil
 	}
-	return tell(err)
+	return objectstore.Tell(err)
 }

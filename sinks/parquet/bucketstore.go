@@ -19,6 +19,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/objectstore"
 )
 
 // condition is how one kind of object store names a content and makes a
@@ -135,13 +136,13 @@ func (s *bucketStore) get(ctx context.Context, name string) ([]byte, string, err
 		return nil, "", nil
 	}
 	if err != nil {
-		return nil, "", tell(err)
+		return nil, "", objectstore.Tell(err)
 	}
 	defer func() { _ = r.Close() }() // read to the end, or failed already
 	var data bytes.Buffer
 	data.Grow(int(min(r.Size(), 1<<24)) + bytes.MinRead)
 	if _, err := data.ReadFrom(r); err != nil {
-		return nil, "", tell(err)
+		return nil, "", objectstore.Tell(err)
 	}
 	if s.cond == nil {
 		return data.Bytes(), contentGuard(data.Bytes()), nil
@@ -176,7 +177,7 @@ func (s *bucketStore) put(ctx context.Context, name string, data []byte, guard s
 	if err != nil && s.refused(err, guard) {
 		return sinks.ErrConflict
 	}
-	return tell(err)
+	return objectstore.Tell(err)
 }
 
 // errNoVersion is of an object that could not be replaced safely.

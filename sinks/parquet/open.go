@@ -13,6 +13,7 @@ import (
 	"gocloud.dev/blob"
 
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/objectstore"
 )
 
 // Open opens a lake and proves that it can be read and written, and that
@@ -56,8 +57,6 @@ var (
 	errSilent    = errors.New("the store did not answer within")
 )
 
-const conditionsHint = "use a store that honours If-None-Match and If-Match on writes, such as AWS S3, versitygw or MinIO"
-
 func openStore(ctx context.Context, u *url.URL, prefix string) (st store, stale string, err error) {
 	if err := checkURL(u); err != nil {
 		return nil, "", err
@@ -81,7 +80,7 @@ func openStore(ctx context.Context, u *url.URL, prefix string) (st store, stale 
 	}
 	bucket, err := blob.OpenBucket(ctx, u.String())
 	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", errDriver, tell(err))
+		return nil, "", fmt.Errorf("%w: %w", errDriver, objectstore.Tell(err))
 	}
 	var client *storage.Client
 	if bucket.As(&client) {
@@ -92,16 +91,16 @@ func openStore(ctx context.Context, u *url.URL, prefix string) (st store, stale 
 
 // explain adds what an operator can do about a failure to open.
 func explain(op, scheme string, err error) error {
-	hint := bucketHintFor(scheme, err)
+	hint := objectstore.Hint(scheme, err)
 	switch {
 	case errors.Is(err, errBucket):
 		hint = bucketHint
 	case errors.Is(err, errParameter):
 		hint = "correct the bucket's parameters"
 	case errors.Is(err, errDriver):
-		hint = "correct the bucket's parameters and its credentials: " + credentials[scheme]
+		hint = "correct the bucket's parameters and its credentials: " + objectstore.Credentials(scheme)
 	case errors.Is(err, errNoConditions):
-		hint = conditionsHint
+		hint = objectstore.ConditionsHint
 	case errors.Is(err, errNoVersion):
 		hint = "correct the endpoint: what answers there is no object store of this kind"
 	case errors.Is(err, fs.ErrPermission):

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"wolkpipe/sinks"
+	"wolkpipe/sinks/objectstore"
 	"wolkpipe/sinks/sinktest/servers"
 )
 
@@ -170,8 +171,8 @@ func realError(t *testing.T, r *remote) {
 		return true
 	})
 	err := rig.try(t.Context())
-	var told *bucketError
-	if !errors.As(err, &told) || told.status != http.StatusForbidden || strings.Contains(err.Error(), "\n") {
+	var told *objectstore.Error
+	if !errors.As(err, &told) || told.Status != http.StatusForbidden || strings.Contains(err.Error(), "\n") {
 		t.Errorf("a 403 gives %v", err)
 	}
 }

@@ -1,4 +1,6 @@
-package parquet
+// Package objectstore owns what object stores fail with, for whichever sink
+// keeps its files there: told in one line, without secrets, with the mend.
+package objectstore
 
 import (
 	"crypto/tls"
@@ -13,25 +15,28 @@ import (
 	"google.golang.org/api/googleapi"
 )
 
-// bucketError is what an object store or the way to it failed with, in one
+// Error is what an object store or the way to it failed with, in one
 // line. The drivers' own texts run over many, and those of a network that
 // failed show the URL with its query, in which a SAS token stands.
-type bucketError struct {
-	status int    // of the answer, 0 for none
+type Error struct {
+	Status int    // HTTP status of the answer, 0 for none
 	code   string // the store's word for it, "" for none
 	text   string
 	err    error // the driver's; never to be shown
 }
 
-func (e *bucketError) Error() string { return e.text }
-func (e *bucketError) Unwrap() error { return e.err }
+// Error tells it.
+func (e *Error) Error() string { return e.text }
 
-// tell makes a driver's error fit to be shown.
-func tell(err error) error {
+// Unwrap gives the driver's error, which may show secrets.
+func (e *Error) Unwrap() error { return e.err }
+
+// Tell makes a driver's error fit to be shown.
+func Tell(err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &bucketError{err: err}
+	e := &Error{err: err}
 	var (
 		coded  interface{ ErrorCode() string } // S3's, as the next two
 		worded interface{ ErrorMessage() string }
@@ -43,17 +48,17 @@ func tell(err error) error {
 	)
 	switch {
 	case errors.As(err, &azure):
-		e.status, e.code = azure.StatusCode, azure.ErrorCode
+		e.Status, e.code = azure.StatusCode, azure.ErrorCode
 		if azure.RawResponse != nil {
 			_, words, _ = strings.Cut(azure.RawResponse.Status, " ")
 		}
 	case errors.As(err, &google):
-		e.status, words = google.Code, google.Message
+		e.Status, words = google.Code, google.Message
 		if len(google.Errors) > 0 {
 			e.code = google.Errors[0].Reason
 		}
 	case errors.As(err, &coded) && errors.As(err, &answer):
-		e.status, e.code = answer.HTTPStatusCode(), coded.ErrorCode()
+		e.Status, e.code = answer.HTTPStatusCode(), coded.ErrorCode()
 		if errors.As(err, &worded) {
 			words = worded.ErrorMessage()
 		}
@@ -64,7 +69,7 @@ func tell(err error) error {
 		e.text = oneLine(err.Error())
 		return e
 	}
-	e.text = oneLine(fmt.Sprintf("the store answered %d %s: %s", e.status, e.code, words))
+	e.text = oneLine(fmt.Sprintf("the store answered %d %s: %s", e.Status, e.code, words))
 	return e
 }
 
@@ -107,46 +112,52 @@ var credentials = map[string]string{
 	"azblob": "AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, AZURE_STORAGE_CONNECTION_STRING, or the machine's identity",
 }
 
-// bucketHintFor is the mend of what an object store failed with, "" for what
-// may pass.
-func bucketHintFor(scheme string, err error) string {
-	e := (*bucketError)(nil)
+// Credentials says where a kind of store ("s3", "gs", "azblob") takes them from.
+func Credentials(scheme string) string { return credentials[scheme] }
+
+// ConditionsHint is the mend of a store that ignores conditions on writes.
+const ConditionsHint = "use a store that honours If-None-Match and If-Match on writes, such as AWS S3, versitygw or MinIO"
+
+// Hint is the mend of what an object store of a kind ("s3", "gs", "azblob")
+// failed with, as Tell has told it; "" for what may pass.
+func Hint(scheme string, err error) string {
+	var e *Error
 	if !errors.As(err, &e) {
 		return ""
 	}
 	is := func(codes []string) bool { return slices.Contains(codes, e.code) }
 	says := func(parts []string) bool {
-		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(e.text, part) })
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(e.err.Error(), part) })
 	}
 	permit := "let these credentials read and write objects below the prefix"
 	switch {
 	case says(noCredentials):
 		return "give wolkpipe credentials: " + credentials[scheme]
-	case e.status == 0 && errors.Is(err, http.ErrSchemeMismatch):
+	case e.Status == 0 && errors.Is(err, http.ErrSchemeMismatch):
 		return "the endpoint speaks http: write it, or the parameter protocol, so"
-	case e.status == 0 && isCertificate(err):
+	case e.Status == 0 && isCertificate(err):
 		return "correct the endpoint, or let this machine trust the authority of its certificate"
-	case e.status == 0:
+	case e.Status == 0:
 		return ""
-	case is(badRegion) || e.status == http.StatusMovedPermanently || e.status == http.StatusTemporaryRedirect:
+	case is(badRegion) || e.Status == http.StatusMovedPermanently || e.Status == http.StatusTemporaryRedirect:
 		return "set the bucket's parameter region to that of the bucket, and endpoint to that region's"
 	case is(badClock):
 		return "set this machine's clock"
-	case is(badCredentials) || e.status == http.StatusUnauthorized:
+	case is(badCredentials) || e.Status == http.StatusUnauthorized:
 		return "correct the credentials: " + credentials[scheme]
-	case e.status == http.StatusForbidden && scheme == "gs":
+	case e.Status == http.StatusForbidden && scheme == "gs":
 		return permit + ", or correct the bucket's name"
-	case e.status == http.StatusForbidden:
+	case e.Status == http.StatusForbidden:
 		return permit
-	case e.status == http.StatusNotFound && scheme == "azblob":
+	case e.Status == http.StatusNotFound && scheme == "azblob":
 		return "create the container, or correct its name, the account and the domain"
-	case e.status == http.StatusNotFound:
+	case e.Status == http.StatusNotFound:
 		return "create the bucket, or correct its name, region and endpoint"
-	case e.status == http.StatusNotImplemented:
-		return conditionsHint
-	case e.status == http.StatusRequestTimeout || e.status == http.StatusConflict || e.status == http.StatusTooManyRequests:
+	case e.Status == http.StatusNotImplemented:
+		return ConditionsHint
+	case e.Status == http.StatusRequestTimeout || e.Status == http.StatusConflict || e.Status == http.StatusTooManyRequests:
 		return ""
-	case e.status >= 400 && e.status < 500:
+	case e.Status >= 400 && e.Status < 500:
 		return "correct the bucket's name and parameters"
 	}
 	return ""
