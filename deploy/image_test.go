@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"wolkpipe/sinks/sinktest/servers"
 )
 
 // buildah is a builder with a store of its own.
@@ -34,7 +36,7 @@ func newBuildah(t *testing.T) buildah {
 	if os.Getuid() != 0 {
 		impossible(t, "building images takes root here")
 	}
-	b := buildah{debianTool(t, "buildah", "buildah"), t.TempDir()}
+	b := buildah{servers.Debian(t, "buildah", "buildah"), t.TempDir()}
 	container, err := b.run(t, "from", "scratch")
 	if err != nil {
 		impossible(t, "buildah does not work here: %v\n%s", err, tail(container))
@@ -51,7 +53,7 @@ func newBuildah(t *testing.T) buildah {
 // authorities, and where this machine's Go is mounted.
 func (b buildah) builder(t *testing.T) string {
 	t.Helper()
-	busybox := debianTool(t, "busybox", "busybox-static")
+	busybox := servers.Debian(t, "busybox", "busybox-static")
 	authorities := "/etc/ssl/certs/ca-certificates.crt"
 	if _, err := os.Stat(authorities); err != nil {
 		impossible(t, "this machine has no authorities: %v", err)

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"wolkpipe/sinks/sinktest/servers"
 )
 
 // query is a PromQL expression of the rules or the dashboard.
@@ -233,7 +235,7 @@ type server string
 // scrape runs a Prometheus with the rules, on the program.
 func scrape(t *testing.T, status string) server {
 	t.Helper()
-	program := debianTool(t, "prometheus", "prometheus")
+	program := servers.Debian(t, "prometheus", "prometheus")
 	rules, err := filepath.Abs("prometheus/rules.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"wolkpipe/sinks/sinktest/servers"
 )
 
 // freePort is a port that nobody listens on now, for programs that cannot
@@ -22,7 +24,7 @@ func freePort(t *testing.T) int {
 
 // TestRules has promtool read the rules and run their unit tests.
 func TestRules(t *testing.T) {
-	promtool := debianTool(t, "promtool", "prometheus")
+	promtool := servers.Debian(t, "promtool", "prometheus")
 	must(t, promtool, "check", "rules", "prometheus/rules.yaml")
 	must(t, promtool, "test", "rules", "prometheus/rules_test.yaml")
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"wolkpipe/sinks/sinktest/servers"
 )
 
 const unit = "systemd/wolkpipe.service"
@@ -17,7 +19,7 @@ const most = 2.0
 
 // TestUnit has systemd read the unit, and count how exposed it is.
 func TestUnit(t *testing.T) {
-	analyze := debianTool(t, "systemd-analyze", "systemd")
+	analyze := servers.Debian(t, "systemd-analyze", "systemd")
 	// The program is not installed here: the unit is read with one that is.
 	text := strings.Replace(read(t, unit), "/usr/local/bin/wolkpipe ", wolkpipe(t)+" ", 1)
 	installed := write(t, filepath.Join(t.TempDir(), "wolkpipe.service"), text)

@@ -14,11 +14,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"wolkpipe/sinks/sinktest/servers"
 )
 
 // Versions of the tools that are Go programs.
@@ -39,55 +39,11 @@ func impossible(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// goTool is the path of a Go program, installed where it is not yet.
+// goTool is the path of one of them.
 func goTool(t *testing.T, module string) string {
 	t.Helper()
 	path, version, _ := strings.Cut(module, "@")
-	name := filepath.Base(path)
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		impossible(t, "no folder for tools: %v", err)
-	}
-	folder := filepath.Join(cache, "wolkpipe-tools", name+"-"+version+"-"+runtime.Version())
-	binary := filepath.Join(folder, name)
-	if _, err := os.Stat(binary); err == nil {
-		return binary
-	}
-	cmd := exec.CommandContext(t.Context(), "go", "install", module)
-	cmd.Dir = t.TempDir() // not this module
-	cmd.Env = append(os.Environ(), "GOBIN="+folder, "GOFLAGS=")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		impossible(t, "go install %s: %v\n%s", module, err, out)
-	}
-	return binary
-}
-
-var apt sync.Mutex
-
-// debianTool is the path of a program, its Debian package installed where it
-// is missing.
-func debianTool(t *testing.T, name, pkg string) string {
-	t.Helper()
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	apt.Lock()
-	defer apt.Unlock()
-	for _, args := range [][]string{
-		{"update"},
-		{"-o", "DPkg::Lock::Timeout=300", "install", "-y", "--no-install-recommends", pkg},
-	} {
-		cmd := exec.CommandContext(t.Context(), "apt-get", args...)
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			impossible(t, "%s is missing, and apt-get %s fails: %v\n%s", name, strings.Join(args, " "), err, tail(string(out)))
-		}
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		impossible(t, "package %s brings no %s: %v", pkg, name, err)
-	}
-	return path
+	return servers.Tool(t, path, version)
 }
 
 // moduleFolder is where the sources of a module are; it is downloaded where it

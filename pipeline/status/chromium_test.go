@@ -3,47 +3,17 @@ package status
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"testing"
 	"time"
-)
 
-// chromium finds the browser, and installs Debian's where there is none.
-func chromium(t testing.TB) string {
-	t.Helper()
-	if path, err := exec.LookPath("chromium"); err == nil {
-		return path
-	}
-	give := t.Skipf
-	if os.Getenv("CI") != "" {
-		give = t.Fatalf
-	}
-	if os.Geteuid() != 0 {
-		give("no chromium, and only root can install it: apt-get install chromium")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
-	defer cancel()
-	said, err := []byte(nil), errors.New("not tried")
-	for try := 0; err != nil && try < 5 && ctx.Err() == nil; try++ {
-		if try > 0 { // another test may be installing something
-			time.Sleep(5 * time.Second)
-		}
-		cmd := exec.CommandContext(ctx, "sh", "-c", "apt-get update; apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends chromium")
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		said, err = cmd.CombinedOutput()
-	}
-	path, missing := exec.LookPath("chromium")
-	if missing != nil {
-		give("no chromium, and apt-get cannot install it: %v\n%s", err, said[max(0, len(said)-800):])
-	}
-	return path
-}
+	"wolkpipe/sinks/sinktest/servers"
+)
 
 func newBrowser(t testing.TB) *browser {
 	t.Helper()
-	path := chromium(t)
+	path := servers.Debian(t, "chromium", "chromium")
 	theirs, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
