@@ -4,9 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -50,23 +48,8 @@ func BenchmarkYear(b *testing.B) {
 			days <- keyAt(n - 365)
 		}
 		close(days)
-		var peak uint64
 		begin := time.Now()
-		var all sync.WaitGroup
-		for range 16 {
-			all.Go(func() {
-				for key := range days {
-					if _, _, err := sinks.Converge(b.Context(), s, source, key); err != nil {
-						b.Error(err)
-						return
-					}
-					var m runtime.MemStats
-					runtime.ReadMemStats(&m)
-					peak = max(peak, m.HeapAlloc)
-				}
-			})
-		}
-		all.Wait()
+		peak := converge(b, s, source, days, 16)
 		b.ReportMetric(time.Since(begin).Seconds(), "s/year")
 		b.ReportMetric(float64(peak)/(1<<20), "MB-heap")
 		b.ReportMetric(float64(snapshots(b, at, "chat_7")), "snapshots")
