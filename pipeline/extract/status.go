@@ -45,7 +45,7 @@ func (p *Poller) Status() Status {
 		if state.Limit > 0 {
 			s.QuotaLeft, s.QuotaLimit = &state.Remaining, &state.Limit
 		}
-		if why, until := waitForToken(state, now); why != "" && s.State == "" {
+		if why, until := waitForToken(state, p.Fill, now); why != "" && s.State == "" {
 			s.State, s.Error, s.Until = TokenBusy, why, until
 		}
 	}

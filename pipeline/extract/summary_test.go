@@ -49,17 +49,20 @@ func TestWaitForToken(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		state lease.State
+		fill  bool
 		want  string
 	}{
-		"nobody waits":      {lease.State{Reason: lease.Held}, ""},
-		"not for long":      {with(func(s *lease.State) { s.Reason, s.Since = lease.Held, now.Add(-tokenAge+1) }), ""},
-		"for its own turn":  {long, ""},
-		"for the quota":     {with(func(s *lease.State) { s.Reason = lease.OverQuota }), ""},
-		"for another":       {with(func(s *lease.State) { s.Reason = lease.Held }), "another process uses the token"},
-		"for a lost answer": {with(func(s *lease.State) { s.Reason = lease.Busy }), "a call got no answer"},
-		"for the bucket":    {with(func(s *lease.State) { s.Reason, s.Err = lease.NoNATS, errors.New("no quorum") }), "no quorum"},
+		"nobody waits":         {lease.State{Reason: lease.Held, Former: true}, true, ""},
+		"not for long":         {with(func(s *lease.State) { s.Reason, s.Former, s.Since = lease.Held, true, now.Add(-tokenAge+1) }), true, ""},
+		"for its own turn":     {long, true, ""},
+		"for the quota":        {with(func(s *lease.State) { s.Reason = lease.OverQuota }), true, ""},
+		"for another replica":  {with(func(s *lease.State) { s.Reason = lease.Held }), false, ""},
+		"for another, to fill": {with(func(s *lease.State) { s.Reason = lease.Held }), true, "another process uses the token"},
+		"since it was killed":  {with(func(s *lease.State) { s.Reason, s.Former = lease.Held, true }), false, "the process before this one ended with a call open"},
+		"for a lost answer":    {with(func(s *lease.State) { s.Reason = lease.Busy }), false, "a call got no answer"},
+		"for the bucket":       {with(func(s *lease.State) { s.Reason, s.Err = lease.NoNATS, errors.New("no quorum") }), false, "no quorum"},
 	} {
-		why, end := waitForToken(c.state, now)
+		why, end := waitForToken(c.state, c.fill, now)
 		if (why == "") != (c.want == "") || !strings.Contains(why, c.want) {
 			t.Errorf("%s: %q, want %q in it", name, why, c.want)
 		}

@@ -17,6 +17,7 @@ const (
 type State struct {
 	Holder    string    // owner of the lease; empty: nobody, or not known yet
 	Mine      bool      // the holder is this process
+	Former    bool      // the holder was an earlier process of this owner
 	Limit     int64     // calls a day; 0: not known
 	Used      int64     // calls that count now
 	Remaining int64     // calls left now, what is kept for live polling included; of use where Limit is known
@@ -48,7 +49,10 @@ func (t *Token) State() State {
 		return s
 	}
 	s.Holder = r.Owner
-	s.Mine = r.Owner == t.leases.options.Owner && r.Instance == t.leases.instance
+	if r.Owner == t.leases.options.Owner {
+		s.Mine = r.Instance == t.leases.instance
+		s.Former = !s.Mine
+	}
 	if s.Limit == 0 {
 		s.Limit = r.Quota.Limit
 	}
