@@ -184,6 +184,8 @@ func TestChartRefuses(t *testing.T) {
 		"two servers":           {cluster, []string{"--set", "nats.expose=true"}, "nats.expose"},
 		"lakes in folders":      {cluster, []string{"--set", "config.sinks=null"}, "config.sinks"},
 		"a lake in a folder":    {cluster, []string{"--set", "config.sinks[1].bucket=file:/x,config.sinks[1].kind=parquet,config.sinks[1].name=lake"}, "bucket"},
+		"tables' own catalog":   {cluster, []string{"--set", "config.sinks[2].name=tables,config.sinks[2].kind=iceberg,config.sinks[2].warehouse=s3://b/x"}, "catalog and a warehouse"},
+		"tables in a folder":    {cluster, []string{"--set", "config.sinks[2].name=tables,config.sinks[2].kind=iceberg,config.sinks[2].catalog=postgres://h/d"}, "catalog and a warehouse"},
 		"broken image's digest": {embedded, []string{"--set", "image.digest=sha256:1"}, "digest"},
 	} {
 		t.Run(name, func(t *testing.T) {
