@@ -12,18 +12,22 @@ import (
 
 	"wolkpipe/sinks"
 	"wolkpipe/sinks/sinktest"
+	"wolkpipe/sinks/sinktest/servers"
 )
 
 // postgres starts a server of the test's own and gives the URL of a database
 // in it.
 func postgres(t testing.TB) string {
 	t.Helper()
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	const everywhere = "/usr/lib/postgresql/*/bin/initdb" // Debian has it in no PATH
+	found, _ := filepath.Glob(everywhere)
+	if path, err := exec.LookPath("initdb"); len(found) == 0 && err == nil {
+		found = []string{path}
+	}
 	if len(found) == 0 {
-		if path, err := exec.LookPath("initdb"); err == nil {
-			found = []string{path}
-		} else {
-			t.Skip("there is no PostgreSQL here: install Debian's package postgresql")
+		servers.Debian(t, "pg_ctlcluster", "postgresql")
+		if found, _ = filepath.Glob(everywhere); len(found) == 0 {
+			t.Fatal("Debian's package postgresql brought no initdb")
 		}
 	}
 	bin := filepath.Dir(found[len(found)-1])
