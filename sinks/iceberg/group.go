@@ -221,6 +221,7 @@ func (s *Sink) commit(group []*request) {
 			r.change.Writes++
 		}
 	}
+	results := make(map[*request]error, len(group))
 	for i, err := range s.replaceAll(ctx, s.windows, left, func(r *request) *replacement { return r.lines }) {
 		r := left[i]
 		if err == nil && r.lines != nil {
@@ -230,14 +231,18 @@ func (s *Sink) commit(group []*request) {
 		if err == nil {
 			r.change.Windows += r.ofLines.Windows
 		}
-		r.finish(err)
+		results[r] = err
 	}
 	for i, r := range group {
 		if errs[i] != nil {
-			r.finish(errs[i])
+			results[r] = errs[i]
 		}
 	}
+	// Before anybody hears of it: what a caller submits after that is newer.
 	s.queue.refuse(committed)
+	for _, r := range group {
+		r.finish(results[r])
+	}
 }
 
 // replaceAll replaces what a group has of one table, and gives each request's

@@ -101,25 +101,39 @@ func TestMendLaw(t *testing.T) {
 			}
 		}
 		var all sync.WaitGroup
+		hint := make(chan struct{}) // as an observation gives one
 		for i, store := range []store{sink.store, second.store, second.store} {
 			luck := rand.New(rand.NewPCG(rapid.Uint64().Draw(r, "seed"), 0))
 			worker := newSink(&faulty{store: store, fail: func(string) fault {
 				return []fault{none, none, none, none, before, after}[luck.IntN(6)]
 			}}, nil)
-			all.Go(func() {
+			until := func(work func() error) {
 				for err := errInjected; errors.Is(err, errInjected); {
-					if i == 0 {
-						_, _, err = sinks.Converge(t.Context(), worker, s.source, key)
-					} else {
-						_, err = sinks.Mend(t.Context(), worker, s.source, key.Operation, []string{key.Day})
-					}
-					if err != nil && !errors.Is(err, errInjected) {
+					if err = work(); err != nil && !errors.Is(err, errInjected) {
 						panic(err)
 					}
 				}
+			}
+			converge := func() error {
+				_, _, err := sinks.Converge(t.Context(), worker, s.source, key)
+				return err
+			}
+			mend := func() error {
+				_, err := sinks.Mend(t.Context(), worker, s.source, key.Operation, []string{key.Day})
+				return err
+			}
+			all.Go(func() {
+				if i > 0 {
+					until(mend)
+					return
+				}
+				until(converge)
+				<-hint
+				until(converge)
 			})
 		}
 		observe()
+		close(hint)
 		all.Wait()
 		day, _, _ := s.source.Day(t.Context(), key)
 		wantState(t, sink, day)
