@@ -185,6 +185,7 @@ func TestChartRefuses(t *testing.T) {
 		"lakes in folders":      {cluster, []string{"--set", "config.sinks=null"}, "config.sinks"},
 		"a lake in a folder":    {cluster, []string{"--set", "config.sinks[1].bucket=file:/x,config.sinks[1].kind=parquet,config.sinks[1].name=lake"}, "bucket"},
 		"tables' own catalog":   {cluster, []string{"--set", "config.sinks[2].name=tables,config.sinks[2].kind=iceberg,config.sinks[2].warehouse=s3://b/x"}, "catalog and a warehouse"},
+		"files in a folder":     {cluster, []string{"--set", "config.sinks[2].name=files,config.sinks[2].kind=ndjson"}, "leave it out"},
 		"tables in a folder":    {cluster, []string{"--set", "config.sinks[2].name=tables,config.sinks[2].kind=iceberg,config.sinks[2].catalog=postgres://h/d"}, "catalog and a warehouse"},
 		"broken image's digest": {embedded, []string{"--set", "image.digest=sha256:1"}, "digest"},
 	} {

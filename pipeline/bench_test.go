@@ -3,7 +3,9 @@ package pipeline
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,32 +19,60 @@ import (
 	"wolkpipe/schemas"
 )
 
-// BenchmarkWhole runs client, journal, transform and all sinks over some days
-// of a busy operation (hourly windows of some 400 rows) from a simulator
-// without latency, and then publishes the very same messages in raw atomic
-// batches of 1000 to a server of its own, with the same settings.
+// BenchmarkWhole runs client, journal, transform and all sinks from a
+// simulator without latency, and then publishes the very same messages in raw
+// atomic batches of 1000 to a server of its own, with the same settings.
+//
+// 3, 30 and 300 days are of a busy operation, in hourly windows of some 400
+// rows, for how it grows; a year and a month of 50 operations are of what is
+// common, 200 interactions a day in windows of 5 minutes. Run it with
+// -benchtime 1x.
 //
 //	rows/s     rows through everything, events and lake included
 //	events/s   the messages of that
 //	raw/s      messages of the raw batches
 //	share      events/s over raw/s
-//	peak-MB    the process's heap at its largest, simulator and server included
+//	cpu-us/row processor time of all threads, simulator and server included
+//	peak-MB    the process's heap at its largest, likewise
 func BenchmarkWhole(b *testing.B) {
-	for _, days := range []int{3, 30} {
-		b.Run(fmt.Sprint(days, "days"), func(b *testing.B) {
+	busy := chat7sim.Operation{
+		Name: "ventas", Timezone: "America/Bogota", Steady: true, Weekends: true, Licences: -1,
+		InteractionsPerDay: 12_000, Agents: 60, Codes: 40,
+	}
+	common := chat7sim.Operation{Name: "ventas", Timezone: "America/Bogota", Weekends: true, Licences: -1, InteractionsPerDay: 200}
+	for _, c := range []struct {
+		name       string
+		operations int
+		like       chat7sim.Operation
+		days       int
+		window     time.Duration
+	}{
+		{"3days", 1, busy, 3, time.Hour},
+		{"30days", 1, busy, 30, time.Hour},
+		{"300days", 1, busy, 300, time.Hour},
+		{"year", 1, common, 365, 5 * time.Minute},
+		{"month_of_50", 50, common, 30, 5 * time.Minute},
+	} {
+		b.Run(c.name, func(b *testing.B) {
 			for range b.N {
 				b.StopTimer()
-				r := newRig(b, chat7sim.Scenario{Operations: []chat7sim.Operation{{
-					Name: "ventas", Timezone: "America/Bogota", Steady: true, Weekends: true, Licences: -1,
-					InteractionsPerDay: 12_000, Agents: 60, Codes: 40,
-				}}}, 1, noon)
-				r.window = time.Hour
-				r.since = window.DateOf(2026, 11, 10) - window.Date(days)
+				var all []chat7sim.Operation
+				for n := range c.operations {
+					op := c.like
+					if n > 0 {
+						op.Name += fmt.Sprint(n)
+					}
+					all = append(all, op)
+				}
+				r := newRig(b, chat7sim.Scenario{Operations: all}, 1, noon)
+				r.window = c.window
+				r.since = window.DateOf(2026, 11, 10) - window.Date(c.days)
 				peak, stop := watchHeap()
 				b.StartTimer()
-				start := time.Now()
+				start, cpu := time.Now(), processorTime()
 				r.run(noon)
 				took := time.Since(start)
+				cpu = processorTime() - cpu
 				b.StopTimer()
 				stop()
 				messages, rows := allEvents(b, r.js)
@@ -57,12 +87,21 @@ func BenchmarkWhole(b *testing.B) {
 				b.ReportMetric(rate, "events/s")
 				b.ReportMetric(raw, "raw/s")
 				b.ReportMetric(rate/raw, "share")
+				b.ReportMetric(float64(cpu.Microseconds())/float64(rows), "cpu-us/row")
 				b.ReportMetric(float64(peak.Load())/1e6, "peak-MB")
+				b.ReportMetric(took.Seconds(), "s")
 				b.ReportMetric(0, "ns/op")
 				b.StartTimer()
 			}
 		})
 	}
+}
+
+// processorTime is what the process has used of all processors.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // it cannot fail
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // watchHeap follows the size of the heap until stop is called.
@@ -114,16 +153,12 @@ func allEvents(b *testing.B, js jetstream.JetStream) (messages []*nats.Msg, rows
 				m.Header.Set(header, msg.Headers().Get(header))
 			}
 			messages = append(messages, m)
-			if len(msg.Subject()) > 0 && isRow(msg.Subject()) {
+			if strings.Contains(msg.Subject(), ".row.") {
 				rows++
 			}
 		}
 	}
 	return messages, rows
-}
-
-func isRow(subject string) bool {
-	return len(subject) > len("chat7.events.ventas.row.") && subject[:len("chat7.events.ventas.row.")] == "chat7.events.ventas.row."
 }
 
 // publishRaw publishes messages in atomic batches of 1000, and nothing else,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -33,20 +34,22 @@ var allowed = map[string][]string{
 	"pipeline/watch":          {},
 	"pipeline/backfill":       {"pipeline/watch", "pipeline/window"},
 	"pipeline/lease":          {"pipeline/window"},
-	"pipeline/journal":        {"pipeline/window", "schemas"},
+	"pipeline/trace":          {},
+	"pipeline/journal":        {"pipeline/trace", "pipeline/window", "schemas"},
 	"pipeline/transform":      {"schemas"},
 	"pipeline/codes":          {"pipeline/watch", "pipeline/transform", "schemas"},
+	"pipeline/erase":          {"pipeline/watch", "pipeline/transform"},
 	"pipeline/notice":         {"pipeline/watch"},
 	"pipeline/broker":         {"schemas"},
 	"pipeline/status":         {},
 	"pipeline/doctor":         {"pipeline/chat7", "pipeline/transform", "pipeline/window", "schemas"},
 	"pipeline/extract": {
-		"pipeline/backfill", "pipeline/chat7", "pipeline/codes", "pipeline/compare", "pipeline/descend", "pipeline/journal",
-		"pipeline/lease", "pipeline/notice", "pipeline/plan", "pipeline/transform", "pipeline/window", "schemas",
+		"pipeline/backfill", "pipeline/chat7", "pipeline/codes", "pipeline/compare", "pipeline/descend", "pipeline/erase", "pipeline/journal",
+		"pipeline/lease", "pipeline/notice", "pipeline/plan", "pipeline/trace", "pipeline/transform", "pipeline/window", "schemas",
 	},
 	"pipeline": { // what runs drives sinks, and knows none of them
-		"pipeline/backfill", "pipeline/broker", "pipeline/chat7", "pipeline/codes", "pipeline/descend", "pipeline/doctor",
-		"pipeline/extract", "pipeline/journal", "pipeline/lease", "pipeline/notice", "pipeline/plan", "pipeline/status", "pipeline/transform", "pipeline/window",
+		"pipeline/backfill", "pipeline/broker", "pipeline/chat7", "pipeline/codes", "pipeline/descend", "pipeline/doctor", "pipeline/erase",
+		"pipeline/extract", "pipeline/journal", "pipeline/lease", "pipeline/notice", "pipeline/plan", "pipeline/status", "pipeline/trace", "pipeline/transform", "pipeline/window",
 		"schemas", "sinks", "sinks/pubsub",
 	},
 
@@ -59,10 +62,12 @@ var allowed = map[string][]string{
 	"sinks/objectstore":      {},
 	"sinks/parquet":          {"schemas", "sinks", "sinks/lake", "sinks/objectstore"},
 	"sinks/iceberg":          {"schemas", "sinks", "sinks/lake", "sinks/objectstore"},
+	"sinks/ndjson":           {"sinks", "sinks/lake"},
 	"sinks/quarantine":       {"schemas", "sinks", "sinks/pubsub"},
 
-	"cmd/wolkpipe":        {"cmd/...", "pipeline/...", "schemas", "sinks/..."},
-	"cmd/wolkpipe/config": {"pipeline/window"},
+	"cmd/wolkpipe":         {"cmd/...", "pipeline/...", "schemas", "sinks/..."},
+	"cmd/wolkpipe/config":  {"pipeline/window"},
+	"cmd/wolkpipe/powerfs": {},
 }
 
 // outside are packages from elsewhere that not everyone may import, tests
@@ -80,6 +85,11 @@ var outside = []struct {
 	{"gocloud.dev/runtimevar/...", []string{"cmd/wolkpipe"}, "secrets are opened by the program and passed in"},
 	{"github.com/spf13/...", []string{"cmd/wolkpipe"}, "flags are the program's"},
 	{"github.com/nats-io/nats-server/...", []string{"pipeline/broker"}, "the embedded server is the broker's"},
+	{"go.opentelemetry.io/otel/sdk/...", []string{"cmd/wolkpipe"}, "the program says where spans go"},
+	{"go.opentelemetry.io/otel/exporters/...", []string{"cmd/wolkpipe"}, "the program says where spans go"},
+	{"go.opentelemetry.io/...", []string{"cmd/wolkpipe", "pipeline/trace"}, "what a span may hold is decided in pipeline/trace"},
+	{"github.com/go-logr/...", []string{"cmd/wolkpipe"}, "the log is log/slog"},
+	{"github.com/hanwen/go-fuse/...", []string{"cmd/wolkpipe/powerfs"}, "it is for tests of power loss"},
 	{"github.com/duckdb/...", nil, "DuckDB is the independent reader of tests, and needs cgo"},
 	{"pgregory.net/rapid", []string{"sinks/sinktest"}, "it is for tests"},
 	{"testing", []string{"sinks/sinktest", "sinks/sinktest/servers"}, "it is for tests"},
@@ -100,6 +110,28 @@ type listed struct {
 	path    string // below the module: "pipeline/window"
 	name    string
 	imports []string
+}
+
+// TestDependenciesAreExplained: go.mod is the list of dependencies, and says
+// behind each of ours what it is for.
+func TestDependenciesAreExplained(t *testing.T) {
+	data, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := 0
+	for line := range strings.Lines(string(data)) {
+		path, what, _ := strings.Cut(strings.TrimSpace(line), " // ")
+		if !strings.HasPrefix(line, "\t") || what == "indirect" {
+			continue
+		}
+		if ours++; what == "" {
+			t.Errorf("go.mod does not say what %s is for", path)
+		}
+	}
+	if ours < 10 {
+		t.Errorf("go.mod has %d dependencies of ours: it was not read", ours)
+	}
 }
 
 func TestImports(t *testing.T) {

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -40,7 +39,7 @@ func (g *Page) Installation(ctx context.Context) status.Installation {
 	p := g.p
 	now := p.o.Clock.Now()
 	s := status.Installation{
-		Version: p.o.Version, Now: now, Started: p.started, NATS: strings.ToLower(p.o.NATS.Status().String()),
+		Version: p.o.Version, Now: now, Started: p.started, NATS: p.connection(),
 	}
 	for _, poller := range p.pollers {
 		today := poller.Live.Zone.Local(now).Date()

@@ -17,6 +17,7 @@ import (
 	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/codes"
 	"wolkpipe/pipeline/doctor"
+	"wolkpipe/pipeline/erase"
 	"wolkpipe/pipeline/extract"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/lease"
@@ -43,6 +44,7 @@ type Options struct {
 	SweepEvery time.Duration // optional: how often every day is compared; 0 means daily
 	LookOnly   bool          // optional: Status is wanted, Run is not
 	Fill       bool          // optional: only backfills asked for by this process are wanted, no live polling
+	Trouble    func() error  // optional: why the streams cannot be written, nil while they can
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 }
@@ -75,6 +77,7 @@ type Pipeline struct {
 	asked    *asked
 	codes    keeping
 	notices  *notice.Book
+	erased   *erase.Book
 	rejected rejected
 	source   *source
 	state    jetstream.KeyValue
@@ -89,6 +92,9 @@ type Pipeline struct {
 func New(ctx context.Context, o Options) (*Pipeline, error) {
 	if o.Clock == nil {
 		o.Clock = extract.System{}
+	}
+	if o.Trouble == nil {
+		o.Trouble = func() error { return nil }
 	}
 	if o.SweepEvery == 0 {
 		o.SweepEvery = 24 * time.Hour
@@ -128,6 +134,9 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 	if p.notices, err = notice.Open(ctx, state, o.Log); err != nil {
 		return nil, err
 	}
+	if p.erased, err = erase.Open(ctx, state, o.Log); err != nil {
+		return nil, err
+	}
 	for _, op := range o.Operations {
 		since, err := p.since(ctx, state, op)
 		if err != nil {
@@ -136,7 +145,7 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 		poller, err := extract.New(extract.Options{
 			Operation: op.Name, Source: op.Source, Sum: op.Sum, Quota: op.Quota,
 			Live:      plan.Live{Zone: op.Zone, Grid: op.Grid, Delay: op.Delay, Since: since, Ages: op.Ages},
-			Backfills: p.asked, Fill: o.Fill, Codes: p.codes.Book, Notices: p.notices,
+			Backfills: p.asked, Fill: o.Fill, Codes: p.codes.Book, Notices: p.notices, Erased: p.erased,
 			Learned: func(ctx context.Context) (extract.Learned, error) { return learned(ctx, state, op.Name) },
 			Leases:  p.leases, Journal: p.journal, Clock: o.Clock, Metrics: metrics, Log: o.Log,
 		})
@@ -145,7 +154,7 @@ func New(ctx context.Context, o Options) (*Pipeline, error) {
 		}
 		p.pollers = append(p.pollers, poller)
 	}
-	source := newSource(p.journal, o.AgentKey, p.codes.Texts)
+	source := newSource(p.journal, o.AgentKey, p.codes.Texts, p.erased)
 	p.source = source
 	for _, s := range o.Sinks {
 		p.workers = append(p.workers, newWorker(s.Name, s.Sink, source, o.Log))

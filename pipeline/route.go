@@ -14,6 +14,7 @@ import (
 
 	"wolkpipe/pipeline/broker"
 	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/trace"
 	"wolkpipe/schemas"
 	"wolkpipe/sinks"
 	"wolkpipe/sinks/pubsub"
@@ -73,7 +74,8 @@ func (p *Pipeline) handler(w *worker) message.NoPublishHandlerFunc {
 			return &poisonError{fmt.Errorf("a message of the journal has no sequence: %w", err)}
 		}
 		windows, _ := strconv.Atoi(msg.Metadata.Get(journal.WindowsHeader))
-		err = w.hint(msg.Context(), sinks.Key{Operation: key.Operation, Day: key.Day.String()}, seq, windows)
+		ctx := trace.Extract(msg.Context(), msg.Metadata)
+		err = w.hint(ctx, sinks.Key{Operation: key.Operation, Day: key.Day.String()}, seq, windows)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"wolkpipe/pipeline/codes"
+	"wolkpipe/pipeline/erase"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/transform"
 	"wolkpipe/pipeline/window"
@@ -25,6 +26,7 @@ type source struct {
 	journal  *journal.Journal
 	agentKey []byte
 	texts    func(operation string) *codes.Texts
+	erased   *erase.Book // names that are replaced, where the journal still has them; may be nil
 
 	folding keyed // one goroutine a day normalises, the others take what it made
 
@@ -38,13 +40,14 @@ type normalised struct {
 	from  *journal.Day
 	day   *sinks.Day
 	texts *codes.Texts // that it was described with
+	named uint64       // the version of the list of erased agents
 }
 
 // sourceRows bounds the normalised days that are kept, in rows and windows.
 const sourceRows = 100_000
 
-func newSource(j *journal.Journal, agentKey []byte, texts func(string) *codes.Texts) *source {
-	return &source{journal: j, agentKey: agentKey, texts: texts, days: map[sinks.Key]normalised{}}
+func newSource(j *journal.Journal, agentKey []byte, texts func(string) *codes.Texts, erased *erase.Book) *source {
+	return &source{journal: j, agentKey: agentKey, texts: texts, erased: erased, days: map[sinks.Key]normalised{}}
 }
 
 // Day implements [sinks.Source].
@@ -71,8 +74,9 @@ func (s *source) fold(ctx context.Context, key sinks.Key, date window.Date) (*jo
 	known := s.days[key]
 	s.mu.Unlock()
 	texts := s.texts(key.Operation)
-	if known.texts != texts {
-		known = normalised{} // whatever is written from now on has the new descriptions
+	named := s.erased.Version()
+	if known.texts != texts || known.named != named {
+		known = normalised{} // whatever is written from now on has the new descriptions and names
 	}
 	if known.from != nil && known.from == day {
 		return day, known.day, nil
@@ -81,7 +85,7 @@ func (s *source) fold(ctx context.Context, key sinks.Key, date window.Date) (*jo
 	if err != nil {
 		return nil, nil, err
 	}
-	s.keep(key, normalised{day, fresh, texts})
+	s.keep(key, normalised{day, fresh, texts, named})
 	return day, fresh, nil
 }
 
@@ -144,7 +148,7 @@ func (s *source) normalise(key sinks.Key, day *journal.Day, known normalised, te
 				continue
 			}
 		}
-		fresh.Windows = append(fresh.Windows, s.window(w, o, texts))
+		fresh.Windows = append(fresh.Windows, s.window(key.Operation, w, o, texts))
 	}
 	return fresh, nil
 }
@@ -153,8 +157,9 @@ func same(a, b journal.Observation) bool {
 	return a.Local == b.Local && a.Revision == b.Revision && a.Digest == b.Digest && a.ObservedAt.Equal(b.ObservedAt)
 }
 
-func (s *source) window(w window.Window, o journal.Observation, texts *codes.Texts) schemas.Window {
-	t := transform.Window(o.Rows, transform.Options{Sum: o.Sum, AgentKey: s.agentKey})
+func (s *source) window(operation string, w window.Window, o journal.Observation, texts *codes.Texts) schemas.Window {
+	rows, _ := s.erased.Rows(operation, o.Rows)
+	t := transform.Window(rows, transform.Options{Sum: o.Sum, AgentKey: s.agentKey})
 	for i := range t.Rows {
 		if r := &t.Rows[i]; r.Description == nil {
 			r.Description = texts.Of(r.Code)

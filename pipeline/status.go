@@ -22,7 +22,7 @@ type Status struct {
 	Started    time.Time         `json:"started"`
 	Operations []OperationStatus `json:"operations"`
 	Sinks      []SinkStatus      `json:"sinks"`
-	NATS       string            `json:"nats"` // state of the connection
+	NATS       string            `json:"nats"` // state of the connection, and why nothing can be recorded
 }
 
 // OperationStatus is an operation's polling and its rejected rows.
@@ -47,7 +47,7 @@ type DayStatus struct {
 
 // Status tells how the pipeline stands.
 func (p *Pipeline) Status(ctx context.Context) Status {
-	s := Status{Version: p.o.Version, Running: !p.o.LookOnly, Started: p.started.UTC(), NATS: strings.ToLower(p.o.NATS.Status().String())}
+	s := Status{Version: p.o.Version, Running: !p.o.LookOnly, Started: p.started.UTC(), NATS: p.connection()}
 	for _, poller := range p.pollers {
 		op := OperationStatus{Status: poller.Status()}
 		op.Quarantined, op.Days = p.tellDays(ctx, poller)
@@ -58,6 +58,15 @@ func (p *Pipeline) Status(ctx context.Context) Status {
 		s.Sinks = append(s.Sinks, w.status())
 	}
 	return s
+}
+
+// connection is the state of the connection to NATS; "connected" is the good one.
+func (p *Pipeline) connection() string {
+	state := strings.ToLower(p.o.NATS.Status().String())
+	if err := p.o.Trouble(); err != nil {
+		state += ": " + err.Error()
+	}
+	return state
 }
 
 // Write lays out s for a person, as aligned tables.
@@ -146,8 +155,12 @@ func (p *Pipeline) Alive() error {
 	return nil
 }
 
-// Ready is nil when NATS is reached and the journal answers.
+// Ready is nil when NATS is reached, the journal answers, and it can be written
+// as far as is known.
 func (p *Pipeline) Ready() error {
+	if err := p.o.Trouble(); err != nil {
+		return err
+	}
 	if !p.o.NATS.IsConnected() {
 		return fmt.Errorf("NATS is not reached: %s", strings.ToLower(p.o.NATS.Status().String()))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"wolkpipe/pipeline/trace"
 	"wolkpipe/sinks"
 )
 
@@ -37,7 +38,7 @@ type worker struct {
 	mu      sync.Mutex
 	days    map[sinks.Key]*daywork
 	failing map[sinks.Key]string // days whose last attempt failed, and why
-	backlog int                  // windows of hints that wait
+	backlog int                  // windows of hints that the sink does not hold yet
 	total   sinks.Change
 }
 
@@ -47,6 +48,9 @@ type daywork struct {
 	newest   uint64        // the latest hint
 	replaced chan struct{} // closed when a newer hint comes
 	users    int
+	owed     int          // of the backlog, superseded hints' windows included
+	told     []told       // hints in a trace, that the sink does not hold yet
+	by       trace.Origin // the convergence that done is of
 }
 
 func newWorker(name string, sink sinks.Sink, source sinks.Source, log *slog.Logger) *worker {
@@ -65,23 +69,28 @@ func (w *worker) durable() string { return "sink_" + w.name }
 
 // hint converges a day up to the journal's message seq, which tells of so
 // many windows. It returns nil early when a newer hint takes over.
-func (w *worker) hint(ctx context.Context, key sinks.Key, seq uint64, windows int) error {
+func (w *worker) hint(ctx context.Context, key sinks.Key, seq uint64, windows int) (err error) {
 	w.mu.Lock()
 	d := w.join(key)
-	w.backlog += windows
+	if seq > d.done {
+		w.backlog, d.owed = w.backlog+windows, d.owed+windows
+	}
 	if seq > d.newest {
 		if d.replaced != nil {
 			close(d.replaced)
 		}
 		d.newest, d.replaced = seq, make(chan struct{})
 	}
+	d.tell(ctx, seq)
 	replaced := d.replaced
 	superseded := seq < d.newest
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.backlog -= windows
+		if err != nil { // it comes again
+			w.forgive(d, windows)
+		}
 		w.part(key, d)
 	}()
 	for failed := 0; !superseded; failed++ {
@@ -123,9 +132,10 @@ func (w *worker) attempt(ctx context.Context, key sinks.Key, seq uint64, d *dayw
 	}
 	defer func() { d.turn <- struct{}{} }()
 	w.mu.Lock()
-	done := d.done >= seq
+	done, by := d.done >= seq, d.by
 	w.mu.Unlock()
 	if done {
+		w.held(ctx, key, by)
 		return nil
 	}
 	return w.converge(ctx, key, d)
@@ -189,8 +199,15 @@ func (w *worker) join(key sinks.Key) *daywork {
 
 func (w *worker) part(key sinks.Key, d *daywork) {
 	if d.users--; d.users == 0 {
+		w.forgive(d, d.owed)
 		delete(w.days, key)
 	}
+}
+
+// forgive takes windows of a day off the backlog. w.mu is held.
+func (w *worker) forgive(d *daywork, windows int) {
+	windows = min(windows, d.owed)
+	w.backlog, d.owed = w.backlog-windows, d.owed-windows
 }
 
 // converge does it, with the day's turn held.
@@ -206,7 +223,9 @@ func (w *worker) converge(ctx context.Context, key sinks.Key, d *daywork) error 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer time.AfterFunc(convergeTime, cancel).Stop()
-	change, seq, err := sinks.Converge(ctx, w.sink, w.source, key)
+	ctx, traced := w.traced(ctx, key, d)
+	change, seq, err := sinks.Converge(ctx, traced.sink, traced.source, key)
+	traced.end(change, err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.total.Add(change)
@@ -214,8 +233,11 @@ func (w *worker) converge(ctx context.Context, key sinks.Key, d *daywork) error 
 		w.failing[key] = err.Error()
 		return fmt.Errorf("sink %s: %w", w.name, err)
 	}
-	d.done = max(d.done, seq)
+	d.holds(ctx, seq)
 	delete(w.failing, key)
+	if d.done >= d.newest {
+		w.forgive(d, d.owed)
+	}
 	return nil
 }
 

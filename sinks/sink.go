@@ -1,12 +1,3 @@
-// Package sinks owns what a sink is: something that is brought to hold what
-// the journal says of an operation's day.
-//
-// Sinks are level-triggered. Nobody sends a sink a change: it is given the
-// whole day as it now is, compares it with what it holds and commits the
-// difference. A day offered twice, late, or out of order therefore does no
-// harm, and a new sink, a resync and a repair are the same call, [Converge].
-//
-// Drivers do I/O and tell conflicts; retries and back-off live above them.
 package sinks
 
 import (

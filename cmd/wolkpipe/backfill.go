@@ -54,9 +54,9 @@ func newBackfillCommand(clock extract.Clock) *cobra.Command {
 		},
 	}
 	configFlag(cmd)
-	rangeFlags(cmd, &b.ask, "the operation's name")
+	rangeFlags(cmd, &b.ask, "the operation's `NAME`")
 	f := cmd.Flags()
-	f.StringVar(&b.ask.Window, "window", "", "length of the windows of days that have none yet (the operation's)")
+	f.StringVar(&b.ask.Window, "window", "", "`LENGTH` of the windows of days that have none yet, such as 15m (the operation's)")
 	f.BoolVar(&b.plan, "plan", false, "only tell what it would take; asks the source nothing")
 	f.BoolVar(&b.detach, "detach", false, "do not follow the daemon's progress")
 	f.BoolVar(&b.json, "json", false, "with --plan: print JSON")
@@ -71,8 +71,11 @@ func (b *backfillCommand) run(ctx context.Context) error {
 		}
 		return b.end(ctx)
 	}
-	if b.detach && b.plan || b.json && !b.plan {
-		return usagef("--detach does not go with --plan, and --json goes with it only")
+	switch {
+	case b.detach && b.plan:
+		return usagef("--detach does not go with --plan")
+	case b.json && !b.plan:
+		return usagef("--json goes with --plan only")
 	}
 	request, err := requestOf(b.config, b.ask, b.clock.Now())
 	if err != nil {

@@ -88,15 +88,15 @@ func TestBackfillWrongUsage(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"backfill", "-c", "wolkpipe.yaml"}, 2, "--operation is missing"},
+		{[]string{"backfill", "-c", "wolkpipe.yaml"}, 2, "--operation, --from and --to are missing"},
 		{[]string{"backfill", "-c", "wolkpipe.yaml", "--operation", "ventas", "--from", day}, 2, "--to is missing"},
 		{[]string{"backfill", "-c", "wolkpipe.yaml", "--operation", "ventas", "--to", day}, 2, "--from is missing"},
 		{backfillArgs("vantas", day, day), 2, "vantas.* not in the configuration"},
 		{backfillArgs("ventas", "2026-10-02", day), 2, "2026-10-02 is after 2026-10-01"},
 		{backfillArgs("ventas", day, tomorrow), 2, tomorrow + " is in the future"},
 		{backfillArgs("ventas", "1999-12-31", day), 2, "1999-12-31 is before 2000-01-01"},
-		{backfillArgs("ventas", "2026-02-30", day), 2, "from: .*2026-02-30"},
-		{backfillArgs("ventas", day, "today"), 2, "to: .*today"},
+		{backfillArgs("ventas", "2026-02-30", day), 2, `--from "2026-02-30" is not a day`},
+		{backfillArgs("ventas", day, "today"), 2, `--to "today" is not a day`},
 		{backfillArgs("ventas", day, day, "--window", "7m"), 2, "7m.*divide"},
 		{backfillArgs("ventas", day, day, "--window", "hourly"), 2, "hourly.*5m or 1h"},
 		{backfillArgs("ventas", day, day, "--json"), 2, "--json"},
@@ -308,7 +308,7 @@ func TestInterruptedBackfill(t *testing.T) {
 // WOLKPIPE_TEST_KILLS and WOLKPIPE_TEST_SEED make it longer, or another one.
 func TestKilledBackfillConverges(t *testing.T) {
 	t.Parallel()
-	kills, seed := number(t, "WOLKPIPE_TEST_KILLS", 6), number(t, "WOLKPIPE_TEST_SEED", 1)
+	kills, seed := min(number(t, "WOLKPIPE_TEST_KILLS", 6), 20), number(t, "WOLKPIPE_TEST_SEED", 1) // then it is done
 	t.Logf("%d kills, seed %d", kills, seed)
 	rng := rand.New(rand.NewPCG(seed, 3))
 	s, _ := quickSite(t, noon, 100, chat7sim.Options{Seed: seed, Scenario: chat7sim.Scenario{

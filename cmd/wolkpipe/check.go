@@ -12,24 +12,32 @@ import (
 )
 
 func newCheckCommand() *cobra.Command {
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check -c FILE",
 		Short: "Tell what is wrong with a configuration",
 		Long: "Tell everything that is wrong with a configuration, a line each: file, line,\n" +
 			"what is wrong, the mend. The variables and files that it names must be there.\n" +
 			"Nothing is contacted. The exit code is 2 where something is wrong.",
-		Example: "  wolkpipe check -c wolkpipe.yaml",
+		Example: "  wolkpipe check -c wolkpipe.yaml\n  wolkpipe check -c wolkpipe.yaml --json | jq -r '.[].mend'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(cmd)
 			if err == nil {
 				err = c.CheckReferences(os.LookupEnv)
 			}
 			var problems config.Errors
-			if errors.As(err, &problems) {
-				fmt.Fprintln(cmd.OutOrStdout(), problems)
-				return toldError{problems}
+			if err != nil && !errors.As(err, &problems) {
+				return err
 			}
-			if err != nil {
+			if asJSON {
+				err = writeJSON(cmd.OutOrStdout(), problemsAsJSON(problems))
+			} else if len(problems) > 0 {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), problems)
+			}
+			switch {
+			case len(problems) > 0:
+				return toldError{problems}
+			case asJSON:
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: ok: %s\n", configPath(cmd), summary(c))
@@ -37,7 +45,25 @@ func newCheckCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: a list of problems, empty where there is none")
 	return cmd
+}
+
+// problem is a config.Problem in JSON.
+type problem struct {
+	File string `json:"file"`
+	Line int    `json:"line"` // 0: of no line
+	Key  string `json:"key"`  // "": of the file itself
+	What string `json:"what"`
+	Mend string `json:"mend"`
+}
+
+func problemsAsJSON(problems config.Errors) []problem {
+	all := make([]problem, len(problems))
+	for i, p := range problems {
+		all[i] = problem(p)
+	}
+	return all
 }
 
 // summary is "2 operations, sinks events, lake".

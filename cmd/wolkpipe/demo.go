@@ -37,8 +37,8 @@ func newDemoCommand() *cobra.Command {
 			return d.run(cmd.Context())
 		},
 	}
-	cmd.Flags().IntVar(&d.days, "days", 2, "how many days before today to fill")
-	cmd.Flags().StringVar(&d.dir, "dir", "", "folder for data, lake and configuration (a new temporary one)")
+	cmd.Flags().IntVar(&d.days, "days", 2, "fill `N` days before today")
+	cmd.Flags().StringVar(&d.dir, "dir", "", "`FOLDER` for data, lake and configuration (a new temporary one)")
 	cmd.Flags().BoolVar(&d.serve, "serve", false, "stay up until interrupted")
 	return cmd
 }
@@ -150,7 +150,7 @@ func (d *demo) prepare(context.Context) (err error) {
 		err = os.MkdirAll(d.dir, 0o700)
 	}
 	if err != nil {
-		return fmt.Errorf("making the demo's folder: %w", err)
+		return fmt.Errorf("making the demo's folder: %w: give --dir another", err)
 	}
 	entries, err := os.ReadDir(d.dir)
 	if err != nil {
@@ -181,7 +181,8 @@ func (d *demo) simulate(ctx context.Context) (*http.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("serving the simulator: %w", err)
 	}
-	server := &http.Server{Handler: d.sim, Addr: l.Addr().String(), ReadHeaderTimeout: 5 * time.Second}
+	server := simServer(d.sim)
+	server.Addr = l.Addr().String()
 	go func() { _ = server.Serve(l) }()
 	return server, nil
 }

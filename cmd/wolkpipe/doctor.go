@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"text/tabwriter"
 	"time"
 
@@ -38,7 +39,7 @@ func newDoctorCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd)
-	cmd.Flags().StringVar(&operation, "operation", "", "only this operation")
+	cmd.Flags().StringVar(&operation, "operation", "", "only operation `NAME`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -57,6 +58,9 @@ func examine(cmd *cobra.Command, only string, asJSON bool) error {
 		return err
 	}
 	if err := keepOperation(c, only); err != nil {
+		return err
+	}
+	if err := c.CheckReferences(os.LookupEnv); err != nil {
 		return err
 	}
 	in, _, err := attach(ctx, c, newLogger(c))
@@ -99,13 +103,11 @@ func keepOperation(c *config.Config, only string) error {
 	if only == "" {
 		return nil
 	}
-	for _, op := range c.Operations {
-		if op.Name == only {
-			c.Operations = []config.Operation{op}
-			return nil
-		}
+	if err := knownOperation(c, only); err != nil {
+		return err
 	}
-	return usagef("--operation %q is not in the configuration", only)
+	c.Operations = one(c, only).Operations
+	return nil
 }
 
 // progressOf tells a person what is being done, and nobody else.

@@ -31,7 +31,7 @@ func logHandler(w io.Writer, terminal bool, l config.Log) slog.Handler {
 }
 
 // isTerminal reports whether w is a person's terminal.
-func isTerminal(w io.Writer) bool {
+func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

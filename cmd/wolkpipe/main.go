@@ -30,9 +30,11 @@ func newRootCommand() *cobra.Command {
 		Short: "Keeps the wolkvox chat_7 report as events and as a lake",
 		Long: "Polls the wolkvox chat_7 report and keeps what it says, window by window: as\n" +
 			"events on NATS JetStream and as a lake of Parquet files.",
-		Example: "  wolkpipe check -c wolkpipe.yaml\n  wolkpipe help check",
-		Args:    cobra.ArbitraryArgs, // unknown commands come to RunE
-		RunE:    noCommand,
+		Example: "  wolkpipe demo                       # the whole job against a simulator\n" +
+			"  wolkpipe check -c wolkpipe.yaml     # what is wrong with a configuration\n" +
+			"  wolkpipe run -c wolkpipe.yaml       # the daemon",
+		Args: cobra.ArbitraryArgs, // unknown commands come to RunE
+		RunE: noCommand,
 		// A misspelt command is told before the flags that it would have had.
 		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
 
@@ -41,18 +43,14 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 	}
-	root.AddCommand(newDemoCommand(), newRunCommand(extract.System{}), newBackfillCommand(extract.System{}), newVerifyCommand(), newResyncCommand(), newStatusCommand(), newTailCommand(), newDoctorCommand(), newSimCommand(), newCheckCommand(), newVersionCommand())
+	root.AddCommand(newDemoCommand(), newRunCommand(extract.System{}), newBackfillCommand(extract.System{}), newVerifyCommand(), newResyncCommand(), newEraseCommand(), newStatusCommand(), newTailCommand(), newDoctorCommand(), newSimCommand(), newCheckCommand(), newVersionCommand())
 	return root
 }
 
 // noCommand answers a call that names no command, or none that exists.
 func noCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		root.SetOut(root.ErrOrStderr())
-		if err := root.Help(); err != nil {
-			return err
-		}
-		return usagef("name a command")
+		return errNoCommand
 	}
 	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
 		return usagef("unknown command %q: did you mean %s?", args[0], strings.Join(near, " or "))
@@ -66,9 +64,17 @@ func execute(root *cobra.Command, args []string) int {
 	ctx, stop := catchSignals(context.Background())
 	defer stop()
 	begun := false
+	arrange(root)
 	prepare(root, &begun)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	switch {
+	case errors.Is(err, errNoCommand) && len(args) > 0: // cobra has passed over it
+		err = usagef("unknown flag %s", args[0])
+	case errors.Is(err, errNoCommand):
+		root.SetOut(root.ErrOrStderr())
+		err = errors.Join(root.Help(), err)
+	}
 	if err != nil && !begun {
 		err = &usageError{err} // cobra's own: of flags and arguments
 	}
@@ -79,11 +85,14 @@ func execute(root *cobra.Command, args []string) int {
 	return exitCode(err)
 }
 
-// prepare holds all commands to the same rules: no arguments besides flags,
-// and begun is set once a command's own code runs.
+// prepare holds all commands to the same rules: no arguments besides flags
+// where a command does not say otherwise, and begun is set once its own code
+// runs.
 func prepare(root *cobra.Command, begun *bool) {
 	for _, cmd := range root.Commands() {
-		cmd.Args = noArguments
+		if cmd.Args == nil {
+			cmd.Args = noArguments
+		}
 		prepare(cmd, begun)
 	}
 	if run := root.RunE; run != nil {
@@ -94,11 +103,14 @@ func prepare(root *cobra.Command, begun *bool) {
 	}
 }
 
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("unexpected argument %q", args[0])
+func noArguments(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case cmd.Flags().Lookup("config") != nil && (strings.HasSuffix(args[0], ".yaml") || strings.HasSuffix(args[0], ".yml")):
+		return usagef("unexpected argument %q: did you mean -c %s?", args[0], args[0])
 	}
-	return nil
+	return usagef("unexpected argument %q", args[0])
 }
 
 var (
@@ -107,6 +119,8 @@ var (
 	errDifferences = errors.New("there are differences")
 
 	errInterrupted = errors.New("interrupted")
+
+	errNoCommand error = &usageError{errors.New("name a command")}
 )
 
 // usageError is a command line that cannot be carried out.
@@ -142,7 +156,14 @@ func report(w io.Writer, cmd *cobra.Command, err error) {
 	case err == nil, errors.As(err, &told):
 		return
 	case errors.As(err, &usage):
-		fmt.Fprintf(w, "wolkpipe: %v: see %s --help\n", oneLine(err), cmd.CommandPath())
+		if cmd.Name() == "help" { // which was asked for what is not there
+			cmd = cmd.Root()
+		}
+		said, see := oneLine(err), ": see"
+		if strings.HasSuffix(said, "?") {
+			see = " See"
+		}
+		fmt.Fprintf(w, "wolkpipe: %s%s %s --help\n", said, see, cmd.CommandPath())
 		return
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"time"
 )
 
@@ -15,11 +16,12 @@ type progress struct {
 	begun    time.Time
 	from     int
 	last     time.Time
+	shown    int
 	unit     string // of what is counted
 }
 
 func newProgress(w io.Writer) *progress {
-	return &progress{w: w, terminal: isTerminal(w), unit: "windows"}
+	return &progress{w: w, terminal: isTerminal(w) && os.Getenv("TERM") != "dumb", unit: "windows"}
 }
 
 // Plain lines come this often, and a terminal's that often.
@@ -39,9 +41,11 @@ func (p *progress) show(what string, done, total, backlog int) {
 	if p.terminal {
 		every = terminalEvery
 	}
-	if what == p.what && now.Sub(p.last) < every {
+	ends := done == total && p.shown < total // the last line stays: it is to tell the end
+	if what == p.what && now.Sub(p.last) < every && !ends {
 		return
 	}
+	p.shown = done
 	if what != p.what {
 		p.finish()
 		p.what, p.begun, p.from = what, now, done

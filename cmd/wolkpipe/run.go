@@ -27,6 +27,9 @@ func newRunCommand(clock extract.Clock) *cobra.Command {
 				if cmd.Flags().Changed("config") {
 					return usagef("-c and --server, --token, --timezone exclude each other")
 				}
+				if err := missing("server", server, "token", token, "timezone", timezone); err != nil {
+					return err
+				}
 				c, err = config.FromFlags(server, token, timezone, os.LookupEnv)
 			} else {
 				c, err = loadConfig(cmd)
@@ -38,9 +41,9 @@ func newRunCommand(clock extract.Clock) *cobra.Command {
 		},
 	}
 	configFlag(cmd)
-	cmd.Flags().StringVar(&server, "server", "", "digits of https://wv<server>.wolkvox.com")
-	cmd.Flags().StringVar(&token, "token", "", "where the token is: env:NAME, file:PATH or a runtimevar URL")
-	cmd.Flags().StringVar(&timezone, "timezone", "", "IANA name of the operation's time zone")
+	cmd.Flags().StringVar(&server, "server", "", "`DIGITS` of https://wv<server>.wolkvox.com")
+	cmd.Flags().StringVar(&token, "token", "", "`PLACE` of the token: env:NAME, file:PATH or a runtimevar URL")
+	cmd.Flags().StringVar(&timezone, "timezone", "", "IANA `NAME` of the operation's time zone")
 	return cmd
 }
 

@@ -29,7 +29,6 @@ func newSimCommand() *cobra.Command {
 			"makes the same interactions.",
 		Example: "  wolkpipe sim\n" +
 			"  wolkpipe sim --listen 127.0.0.1:9000 --seed 7 --scenario scenario.yaml",
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var sc chat7sim.Scenario
 			if scenario != "" {
@@ -47,9 +46,9 @@ func newSimCommand() *cobra.Command {
 			return serveSim(cmd.Context(), sim, listen, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8042", "address to listen on")
-	cmd.Flags().Uint64Var(&seed, "seed", 0, "decides which interactions there are")
-	cmd.Flags().StringVar(&scenario, "scenario", "", "YAML file of operations and faults")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8042", "`ADDRESS` to listen on")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "`NUMBER` that decides which interactions there are")
+	cmd.Flags().StringVar(&scenario, "scenario", "", "YAML `FILE` of operations and faults")
 	return cmd
 }
 
@@ -65,7 +64,7 @@ func serveSim(ctx context.Context, sim *chat7sim.Sim, address string, out, expla
 	_, _ = fmt.Fprintln(out, url)
 
 	const patience = 5 * time.Second
-	server := &http.Server{Handler: sim, ReadHeaderTimeout: patience}
+	server := simServer(sim)
 	drained := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
@@ -81,6 +80,13 @@ func serveSim(ctx context.Context, sim *chat7sim.Sim, address string, out, expla
 		return fmt.Errorf("serving the simulator: %w", err)
 	}
 	return <-drained
+}
+
+// simServer is the simulator's. Answers have no limit: it may be told to be slow.
+func simServer(sim http.Handler) *http.Server {
+	return &http.Server{
+		Handler: sim, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+	}
 }
 
 // simHint is a configuration of the simulator's operations, and the variables

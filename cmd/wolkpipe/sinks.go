@@ -13,6 +13,7 @@ import (
 	"wolkpipe/sinks"
 	"wolkpipe/sinks/events"
 	"wolkpipe/sinks/iceberg"
+	"wolkpipe/sinks/ndjson"
 	"wolkpipe/sinks/parquet"
 	"wolkpipe/sinks/quarantine"
 )
@@ -33,6 +34,8 @@ func (in *installation) sinks(ctx context.Context, clock extract.Clock) (all []p
 			}
 		case config.IcebergSink:
 			sink, err = in.lake(ctx, s.Name, iceberg.Batch, func(ctx context.Context) (sinks.Analytic, error) { return in.iceberg(ctx, s) })
+		case config.NDJSONSink:
+			sink, err = ndjson.Open(s.Folder) // on this machine: there is nothing that could be away
 		}
 		if err != nil {
 			return nil, fmt.Errorf("sink %s: %w", s.Name, err)

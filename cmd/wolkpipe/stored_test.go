@@ -65,7 +65,7 @@ func (s *site) check(since string, grid time.Duration, last pipeline.Status) (re
 			}
 			rows, total := int64(0), int64(0)
 			for _, c := range s.sim.Truth(op.Name, w.Range) {
-				truth[cell{op.Name, l.window, c.Agent, c.Code}] = c.Interactions
+				truth[cell{op.Name, l.window, s.known(have, op.Name, c.Agent), c.Code}] = c.Interactions
 				rows, total = rows+1, total+c.Interactions
 			}
 			if l.rows != rows || l.interactions != total {
@@ -164,7 +164,7 @@ func (s *site) connect() (nc *nats.Conn, end func()) {
 	var server *broker.Server
 	var err error
 	if s.nats != "" {
-		nc, err = nats.Connect(s.nats)
+		nc, err = nats.Connect(s.nats, s.options...)
 	} else if server, err = broker.Start(s.t.Context(), broker.Options{Dir: s.path("data"), Logger: slog.New(slog.DiscardHandler)}); err == nil {
 		nc, err = server.Connect("test")
 	}

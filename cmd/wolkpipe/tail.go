@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/spf13/cobra"
@@ -39,10 +41,10 @@ func newTailCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd)
-	cmd.Flags().StringVar(&o.operation, "operation", "", "only events of this operation")
-	cmd.Flags().StringVar(&o.code, "code", "", "only row events with this code")
-	cmd.Flags().StringVar(&o.agent, "agent", "", "only row events of this agent")
-	cmd.Flags().StringVar(&o.since, "since", "", "begin with events stored since a time (2006-01-02, RFC 3339) or for a time (2h)")
+	cmd.Flags().StringVar(&o.operation, "operation", "", "only events of operation `NAME`")
+	cmd.Flags().StringVar(&o.code, "code", "", "only row events with code `CODE`")
+	cmd.Flags().StringVar(&o.agent, "agent", "", "only row events of agent `NAME`")
+	cmd.Flags().StringVar(&o.since, "since", "", "begin with events stored since a `TIME` (2006-01-02, RFC 3339) or for a time (2h)")
 	return cmd
 }
 
@@ -62,6 +64,9 @@ func tail(cmd *cobra.Command, o tailOptions) error {
 	consumer, err := o.consumer(cmd.Context(), in.js, !running)
 	if err != nil {
 		return err
+	}
+	if !running {
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "No daemon runs: these are the events that are stored.")
 	}
 	show := showJSON(cmd.OutOrStdout())
 	if isTerminal(cmd.OutOrStdout()) {
@@ -85,12 +90,7 @@ func (o tailOptions) check(c *config.Config) error {
 	if o.operation == "" {
 		return nil
 	}
-	for _, op := range c.Operations {
-		if op.Name == o.operation {
-			return nil
-		}
-	}
-	return usagef("--operation %q is not in the configuration", o.operation)
+	return knownOperation(c, o.operation)
 }
 
 // consumer reads the events that o asks for, from where it asks: by itself
@@ -256,14 +256,17 @@ func showTable(w io.Writer) func([]byte) error {
 			return nil
 		}
 		d := e.Data
-		_, err := fmt.Fprintf(w, layout, d.Operation, d.WindowLocal, clip(d.Agent, 28), clip(d.Code, 18),
-			fmt.Sprintf("%+d", d.Delta), d.Interactions, d.Cause)
+		_, err := fmt.Fprintf(w, layout, clip(d.Operation, 63), clip(d.WindowLocal, 19), clip(d.Agent, 28), clip(d.Code, 18),
+			fmt.Sprintf("%+d", d.Delta), d.Interactions, clip(string(d.Cause), 18))
 		return err
 	}
 }
 
-// clip cuts text to n characters, and shows nothing as a dash.
+// clip cuts text to n characters, and shows nothing as a dash. Whoever may
+// publish on the stream may write any text: what would steer a terminal, or
+// turn the order of a line, is shown as a character that stands for none.
 func clip(text string, n int) string {
+	text = strings.Map(seen, text)
 	runes := []rune(text)
 	switch {
 	case len(runes) == 0:
@@ -272,4 +275,11 @@ func clip(text string, n int) string {
 		return string(runes[:n-1]) + "…"
 	}
 	return text
+}
+
+func seen(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return unicode.ReplacementChar
 }

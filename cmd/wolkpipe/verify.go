@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -34,7 +35,7 @@ func newVerifyCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return verify(cmd, ask, repair, asJSON) },
 	}
 	configFlag(cmd)
-	rangeFlags(cmd, &ask, "the operation's name")
+	rangeFlags(cmd, &ask, "the operation's `NAME`")
 	cmd.Flags().BoolVar(&repair, "repair", false, "mend what differs")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -205,8 +206,8 @@ func newResyncCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return resync(cmd, sink, ask) },
 	}
 	configFlag(cmd)
-	cmd.Flags().StringVar(&sink, "sink", "", "the sink's name")
-	rangeFlags(cmd, &ask, "only this operation")
+	cmd.Flags().StringVar(&sink, "sink", "", "the sink's `NAME`, or quarantine")
+	rangeFlags(cmd, &ask, "only operation `NAME`")
 	return cmd
 }
 
@@ -216,28 +217,26 @@ func resync(cmd *cobra.Command, sink string, ask backfill.Ask) error {
 	if err != nil {
 		return err
 	}
-	if sink == "" {
-		return usagef("--sink is missing")
+	if err := missing("sink", sink); err != nil {
+		return err
 	}
-	found := sink == config.Quarantine
+	known := []string{config.Quarantine}
 	for _, s := range c.Sinks {
-		found = found || s.Name == sink
+		known = append(known, s.Name)
 	}
-	if !found {
-		return usagef("--sink %q is not in the configuration", sink)
+	if !slices.Contains(known, sink) {
+		return unknownName("sink", sink, known)
 	}
 	from, to := window.Date(0), window.Date(-1) // all
 	if (ask.From == "") != (ask.To == "") {
 		return usagef("--from and --to go together")
 	}
 	if ask.From != "" {
-		if from, err = window.ParseDate(ask.From); err != nil {
-			return usagef("from: %v", err)
+		if err := dates(ask); err != nil {
+			return err
 		}
-		if to, err = window.ParseDate(ask.To); err != nil {
-			return usagef("to: %v", err)
-		}
-		if to < from {
+		from, _ = window.ParseDate(ask.From)
+		if to, _ = window.ParseDate(ask.To); to < from {
 			return usagef("the range ends before it begins: %s is after %s", from, to)
 		}
 	}

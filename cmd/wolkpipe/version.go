@@ -16,17 +16,30 @@ import (
 var linkedVersion, linkedCommit string
 
 func newVersionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Print version, commit and Go",
-		Example: "  wolkpipe version",
+		Example: "  wolkpipe version\n  wolkpipe version --json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			info, _ := debug.ReadBuildInfo()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "wolkpipe %s\ncommit   %s\ngo       %s %s/%s\n",
-				version(), commit(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), struct {
+					Version  string `json:"version"`
+					Commit   string `json:"commit"`
+					Go       string `json:"go"`
+					Platform string `json:"platform"`
+				}{version(), commit(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
+			}
+			_, err := fmt.Fprint(cmd.OutOrStdout(), versionText())
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func versionText() string {
+	return fmt.Sprintf("wolkpipe %s\ncommit   %s\ngo       %s %s/%s\n", version(), commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // version is that of this binary: "v1.2.3", or "(devel)".
@@ -38,7 +51,8 @@ func version() string {
 }
 
 // commit is the revision that a binary was built from.
-func commit(info *debug.BuildInfo) string {
+func commit() string {
+	info, _ := debug.ReadBuildInfo()
 	if linkedCommit != "" || info == nil {
 		return cmp.Or(linkedCommit, "unknown")
 	}

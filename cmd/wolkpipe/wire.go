@@ -32,6 +32,7 @@ type installation struct {
 	log      *slog.Logger
 	server   *broker.Server // nil with an external NATS
 	nats     *nats.Conn
+	lost     broker.Trouble // of an external NATS
 	js       jetstream.JetStream
 	pipeline *pipeline.Pipeline
 	page     *status.Server
@@ -77,6 +78,7 @@ func install(ctx context.Context, c *config.Config, choice installed) (in *insta
 // assemble makes the pipeline on the NATS that is connected. owner is the
 // identity under which tokens are leased.
 func (in *installation) assemble(ctx context.Context, owner string, choice installed) error {
+	in.trace(ctx, owner)
 	err := broker.EnsureStreams(ctx, in.js, broker.Streams{
 		Replicas: in.config.NATS.Replicas, Log: in.log,
 		Buckets: []broker.Bucket{
@@ -109,6 +111,10 @@ func (in *installation) compose(ctx context.Context, owner string, choice instal
 		Version: version(), NATS: in.nats, Owner: owner, Replicas: c.NATS.Replicas, Clock: choice.clock, Registerer: in.metrics, Log: in.log,
 		Fill: choice.fill,
 	}
+	o.Trouble = in.lost.Err
+	if in.server != nil {
+		o.Trouble = in.server.Err
+	}
 	var err error
 	if o.AgentKey, err = in.agentKey(following); err != nil {
 		return err
@@ -134,7 +140,7 @@ func (in *installation) beside(ctx context.Context) error {
 func (in *installation) connect(ctx context.Context, name string, listen bool) (err error) {
 	n, tls := in.config.NATS, broker.TLS(in.config.NATS.TLS)
 	if n.URL != "" {
-		in.nats, err = broker.Dial(broker.RemoteOptions{URL: n.URL, Name: name, Credentials: n.Credentials, TLS: tls, Logger: in.log})
+		in.nats, err = broker.Dial(broker.RemoteOptions{URL: n.URL, Name: name, Credentials: n.Credentials, TLS: tls, Logger: in.log, Trouble: &in.lost})
 	} else {
 		o := broker.Options{Dir: in.config.Data, AllowRemote: n.AllowRemote, Anonymous: n.Anonymous, TLS: tls, Logger: in.log}
 		if listen {

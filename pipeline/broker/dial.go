@@ -19,11 +19,15 @@ type RemoteOptions struct {
 	Credentials string // a .creds file; empty for none
 	TLS         TLS
 	Logger      *slog.Logger // nil: slog.Default()
+	Trouble     *Trouble     // is told why the connection is lost; may be nil
 }
 
 // Dial connects to a server elsewhere. Once connected, the connection
 // reconnects without end.
 func Dial(o RemoteOptions) (*nats.Conn, error) {
+	if o.Trouble == nil {
+		o.Trouble = new(Trouble)
+	}
 	opts, err := remoteOptions(o)
 	if err != nil {
 		return nil, err
@@ -38,9 +42,13 @@ func Dial(o RemoteOptions) (*nats.Conn, error) {
 	if errors.As(err, new(*url.Error)) {
 		err = errors.New("it holds something that is no URL") // the error itself quotes it, password included
 	}
+	if errors.Is(err, nats.ErrNoServers) {
+		err = unreached(o.URL, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connecting to nats.url %s: %w%s", redact(o.URL), err, hint(err))
 	}
+	o.Trouble.watch(nc)
 	return nc, nil
 }
 
@@ -105,6 +113,9 @@ func remoteOptions(o RemoteOptions) ([]nats.Option, error) {
 		o.Logger = slog.Default()
 	}
 	opts := connOptions(o.Name, o.Logger)
+	if o.Trouble != nil {
+		opts = append(opts, o.Trouble.options(o.Logger)...)
+	}
 	config, err := o.TLS.config()
 	if err != nil {
 		return nil, err
@@ -147,15 +158,4 @@ func connOptions(name string, log *slog.Logger) []nats.Option {
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("nats: connected again", "url", redact(nc.ConnectedUrl())) }),
 	}
-}
-
-// hint says what to do about a connection that was refused.
-func hint(err error) string {
-	switch {
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired):
-		return ": set nats.credentials to a .creds file of the account"
-	case errors.Is(err, nats.ErrNoServers):
-		return ": check nats.url, and that the server runs"
-	}
-	return ""
 }

@@ -14,6 +14,9 @@
 //
 // Every write is synced to the disk before it is acknowledged. There is no
 // limit on the space that streams take but the disk's own.
+// A stream whose file could not be written takes nothing more until it is opened
+// anew: [Server.Err] tells it, and the server is started again within this process
+// once the folder can be written.
 //
 // Wolkpipe's data lives in an account of its own, which takes the secret.
 // Connections without credentials, where they are allowed, land in another

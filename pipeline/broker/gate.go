@@ -22,7 +22,7 @@ const (
 // gate passes requests of the public account on to the server's API, as the
 // owner. It moves the deliveries of push consumers to subjects of their own,
 // where no stream listens and which only the public account imports, and
-// moves them back in what it answers; and it names no other stream.
+// moves them back in what it answers; and it tells of no other stream.
 type gate struct {
 	nc   *nats.Conn
 	free chan struct{}
@@ -58,9 +58,12 @@ func (g *gate) answer(request *nats.Msg) []byte {
 	if err != nil {
 		return refusal(503, err)
 	}
-	if name == "STREAM.NAMES" {
+	switch name {
+	case "INFO":
+		body, err = onlyLimits(answer.Data)
+	case "STREAM.NAMES":
 		body, err = onlyEvents(answer.Data)
-	} else {
+	default:
 		body, err = ownDelivery(answer.Data)
 	}
 	if err != nil {
@@ -104,6 +107,19 @@ func ownDelivery(body []byte) ([]byte, error) {
 		return body, nil
 	}
 	r.Config.DeliverSubject = strings.TrimPrefix(r.Config.DeliverSubject, deliveryPrefix)
+	return json.Marshal(r)
+}
+
+// onlyLimits leaves out what the owner's account holds and does. Clients ask for
+// an account's info to see whether there is JetStream, and what it allows.
+func onlyLimits(body []byte) ([]byte, error) {
+	var r server.JSApiAccountInfoResponse
+	if err := json.Unmarshal(body, &r); err != nil {
+		return nil, fmt.Errorf("reading the server's answer: %w", err)
+	}
+	if all := r.JetStreamAccountStats; all != nil {
+		r.JetStreamAccountStats = &server.JetStreamAccountStats{JetStreamTier: server.JetStreamTier{Streams: 1, Limits: all.Limits}}
+	}
 	return json.Marshal(r)
 }
 

@@ -53,13 +53,13 @@ func takeLock(ctx context.Context, dir string, now time.Time) (*folderLock, erro
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, errors.Join(holder(dir), lock.Close())
 	default:
-		return nil, fmt.Errorf("locking data folder %s: %w", dir, err)
+		return nil, fmt.Errorf("locking data folder %s: %w%s", dir, err, storeHint(err))
 	}
 	// The file stays when the lock is released: were it removed, a third
 	// process could lock a new file while a second holds the old one.
 	text := fmt.Sprintf("%d %s\n", os.Getpid(), now.UTC().Format(time.RFC3339))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("writing the lock of data folder %s: %w", dir, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("writing the lock of data folder %s: %w%s", dir, err, storeHint(err)), lock.Close())
 	}
 	return &folderLock{lock}, nil
 }

@@ -43,7 +43,7 @@ type served struct {
 func publicServices() []served {
 	const events = schemas.EventsStream
 	return []served{
-		{subject: apiPrefix + "INFO"},
+		{subject: apiPrefix + "INFO", gate: true},
 		{subject: apiPrefix + "STREAM.NAMES", gate: true},
 		{subject: apiPrefix + "STREAM.INFO." + events},
 		{subject: apiPrefix + "CONSUMER.CREATE." + events, gate: true},

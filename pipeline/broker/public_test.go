@@ -155,6 +155,24 @@ func TestAnybodySubscribes(t *testing.T) {
 	}
 }
 
+func TestAnybodySeesOneStream(t *testing.T) {
+	s, _ := public(t)
+	nc, _ := asAnybody(t, s)
+	names := on(t, nc).StreamNames(t.Context())
+	var all []string
+	for name := range names.Name() {
+		all = append(all, name)
+	}
+	if len(all) != 1 || all[0] != schemas.EventsStream || names.Err() != nil {
+		t.Errorf("streams %v, error %v", all, names.Err())
+	}
+	// Clients ask for it to see whether there is JetStream at all.
+	info, err := on(t, nc).AccountInfo(t.Context())
+	if err != nil || info.Streams != 1 || info.Store != 0 || info.Consumers != 0 || info.API.Total != 0 {
+		t.Errorf("account info %+v, error %v", info, err)
+	}
+}
+
 // quietly fails the test for every violation of permissions so far.
 func quietly(t *testing.T, violations <-chan error) {
 	t.Helper()

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -21,9 +22,14 @@ type Server struct {
 	secret string
 	log    *slog.Logger
 	lock   *folderLock
-	nats   *server.Server
 	gate   *nats.Conn // nil unless connections without credentials are let in
 	url    string
+	failed chan error // streams that cannot be written; see tend
+	ended  func()     // ends tending, and waits for that; nil: it was not begun
+
+	mu      sync.Mutex
+	nats    *server.Server // nil while it is started again
+	trouble error          // why streams cannot be written; nil: they can
 }
 
 // Start takes the data folder, starts the server and waits until it is ready
@@ -46,10 +52,10 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	for _, dir := range []string{o.Dir, filepath.Join(o.Dir, server.JetStreamStoreDir)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("making data folder %s: %w", dir, err)
+			return nil, fmt.Errorf("making data folder %s: %w%s", dir, err, storeHint(err))
 		}
 	}
-	s := &Server{dir: o.Dir, log: o.Logger}
+	s := &Server{dir: o.Dir, log: o.Logger, failed: make(chan error, 1)}
 	if s.lock, err = takeLock(ctx, o.Dir, o.Now()); err != nil {
 		return nil, err
 	}
@@ -62,6 +68,12 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	// be given the owner's secret.
 	if err := os.Remove(urlPath(o.Dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("removing the address of an earlier server: %w", err)
+	}
+	if err := mendHalfMade(o.Dir, o.Logger); err != nil {
+		return nil, err
+	}
+	if err := s.tryHandles(); err != nil {
+		return nil, &StoreError{o.Dir, err}
 	}
 	if s.secret, err = ownSecret(o.Dir); err != nil {
 		return nil, err
@@ -84,14 +96,35 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			return nil, err
 		}
 	}
-	if opts.DontListen {
-		return s, nil
+	if !opts.DontListen {
+		s.url = clientURL(s.nats, opts)
+		if err := writeFile(urlPath(o.Dir), s.url+"\n"); err != nil {
+			return nil, fmt.Errorf("writing the server's address: %w%s", err, storeHint(err))
+		}
 	}
-	s.url = clientURL(s.nats, opts)
-	if err := writeFile(urlPath(o.Dir), s.url+"\n"); err != nil {
-		return nil, fmt.Errorf("writing the server's address: %w", err)
-	}
+	s.tended(&o)
 	return s, nil
+}
+
+// tended begins tending the server, as it was started by o.
+func (s *Server) tended(o *Options) {
+	address, _ := s.nats.Addr().(*net.TCPAddr) // nil without a listener
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	s.ended = func() {
+		cancel()
+		<-done
+	}
+	go func() {
+		defer close(done)
+		s.tend(ctx, func() (*server.Options, error) {
+			opts, err := serverOptions(o, s.secret)
+			if err == nil && address != nil {
+				opts.Port = address.Port // clients come back to where they found it
+			}
+			return opts, err
+		})
+	}()
 }
 
 // start runs the server and waits for it to be ready.
@@ -100,9 +133,11 @@ func (s *Server) start(ctx context.Context, opts *server.Options) error {
 	if err != nil {
 		return fmt.Errorf("configuring the embedded NATS server: %w", err)
 	}
-	log := newServerLog(s.log)
+	log := newServerLog(s.log, s.failed)
 	ns.SetLoggerV2(log, false, false, false)
+	s.mu.Lock()
 	s.nats = ns
+	s.mu.Unlock()
 	go ns.Start()
 	for {
 		// What the server calls fatal ends its start, not the process.
@@ -114,7 +149,8 @@ func (s *Server) start(ctx context.Context, opts *server.Options) error {
 		}
 		select {
 		case text := <-log.fatal:
-			return fmt.Errorf("starting the embedded NATS server in %s: %s", s.dir, text)
+			err := causeOf(text)
+			return fmt.Errorf("starting the embedded NATS server in %s: %w%s", s.dir, err, storeHint(err))
 		case <-ctx.Done():
 			return fmt.Errorf("starting the embedded NATS server in %s: %w", s.dir, context.Cause(ctx))
 		default:
@@ -174,7 +210,7 @@ func (s *Server) URL() string { return s.url }
 // It reconnects without end; the caller closes it.
 func (s *Server) Connect(name string) (*nats.Conn, error) {
 	nc, err := nats.Connect("", append(connOptions(name, s.log),
-		nats.InProcessServer(s.nats), nats.UserInfo(owner, s.secret))...)
+		nats.InProcessServer(s), nats.UserInfo(owner, s.secret))...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to the embedded NATS server: %w", err)
 	}
@@ -184,13 +220,13 @@ func (s *Server) Connect(name string) (*nats.Conn, error) {
 // Close stops the server, waits until its streams are closed, and lets go of
 // the data folder. Connections to it end; close them first.
 func (s *Server) Close() {
+	if s.ended != nil {
+		s.ended()
+	}
 	if s.gate != nil {
 		s.gate.Close()
 	}
-	if s.nats != nil {
-		s.nats.Shutdown()
-		s.nats.WaitForShutdown()
-	}
+	s.stop()
 	if s.url != "" {
 		_ = os.Remove(urlPath(s.dir)) // who finds it left over sees that the lock is free
 	}

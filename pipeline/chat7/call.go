@@ -3,6 +3,7 @@ package chat7
 import (
 	"compress/gzip"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 type answer struct {
 	op       string
 	status   int
+	bytes    int       // of the body, decompressed
 	envelope *envelope // nil: proven empty
 	date     time.Time
 	took     time.Duration
@@ -95,7 +97,7 @@ func (c *Client) exchange(parent context.Context, path, query string) (token str
 	if failure != nil {
 		return token, answer{}, failure
 	}
-	return token, answer{status: response.StatusCode, envelope: envelope, date: date(response.Header)}, nil
+	return token, answer{status: response.StatusCode, bytes: len(body), envelope: envelope, date: date(response.Header)}, nil
 }
 
 // clean makes what the source said fit to be shown: one short line, and no
@@ -195,9 +197,15 @@ func (c *Client) lost(parent, ctx context.Context, err error, open bool) *Error 
 	case !open:
 		failure.Err = fmt.Errorf("connecting: %w", err)
 		failure.Hint = hintConnect
+		var certificate x509.CertificateInvalidError
+		if errors.As(err, &certificate) && certificate.Reason == x509.Expired {
+			failure.Hint = hintExpired
+		}
 	}
 	return failure
 }
+
+const hintExpired = "have the source's certificate renewed, or set this machine's clock"
 
 const hintConnect = "check the network, the operation's server or url, and that this machine's address is on the server's list of allowed ones"
 

@@ -146,6 +146,9 @@ type Answer struct {
 	Rows []json.RawMessage
 	Date time.Time     // the answer's Date header, zero if absent
 	Took time.Duration // from the call to its last byte
+
+	Status int // HTTP
+	Bytes  int // of the body, decompressed
 }
 
 // Rows asks chat_7 for a range of wall-clock time: how many interactions were
@@ -171,7 +174,7 @@ func (c *Client) Rows(ctx context.Context, r window.Range) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	return Answer{Rows: rows, Date: got.date, Took: got.took}, nil
+	return Answer{Rows: rows, Date: got.date, Took: got.took, Status: got.status, Bytes: got.bytes}, nil
 }
 
 // list gives the rows of an answer, none for a proven empty one.

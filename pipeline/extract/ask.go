@@ -8,6 +8,7 @@ import (
 
 	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/lease"
+	"wolkpipe/pipeline/trace"
 	"wolkpipe/pipeline/window"
 )
 
@@ -20,13 +21,22 @@ func (p *Poller) once(ctx context.Context, kind lease.Kind, r window.Range, end 
 		before = p.Clock.Now()
 		answer, err = p.client.Rows(ctx, r)
 		after = p.Clock.Now()
+		if span := trace.Current(ctx); span.On() {
+			span.Number("attempt", p.failures.inRowOf(r)+1)
+			if err == nil {
+				span.Status(answer.Status)
+				span.Number("rows", len(answer.Rows))
+				span.Number("bytes", answer.Bytes)
+			}
+		}
 		return nil, err
 	})
 	if err == nil {
 		p.dated(ctx, answer.Date, before, after)
 		err = early(answer, end)
 	}
-	return answer.Rows, err
+	rows, _ := p.Erased.Rows(p.Operation, answer.Rows)
+	return rows, err
 }
 
 // fetch asks for the rows of a window. What is too much for one answer, or

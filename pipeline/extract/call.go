@@ -10,6 +10,7 @@ import (
 
 	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/lease"
+	"wolkpipe/pipeline/trace"
 	"wolkpipe/pipeline/window"
 )
 
@@ -27,7 +28,9 @@ func (p *Poller) call(ctx context.Context, kind lease.Kind, call func(context.Co
 	}
 	holder := p.Leases.Token(p.url, token, lease.Quota{Limit: p.Quota, Zone: p.Live.Zone})
 	p.holder.Store(holder)
+	_, waiting := trace.Start(ctx, "lease")
 	permit, err := holder.Enter(ctx, lease.Ask{Kind: kind, Prompt: true, Ahead: p.ahead})
+	entered(waiting, permit, err)
 	var over *lease.OverQuotaError
 	switch {
 	case errors.As(err, &over):
@@ -43,7 +46,9 @@ func (p *Poller) call(ctx context.Context, kind lease.Kind, call func(context.Co
 	}
 	p.token = token
 	p.permit.Store(permit)
-	told, err := call(ctx)
+	asking, span := trace.StartCall(ctx, "call")
+	told, err := call(asking)
+	answered(span, err)
 	outcome := lease.Outcome{Ended: true, Granted: err == nil, Told: told}
 	var failure *chat7.Error
 	if errors.As(err, &failure) {
@@ -121,6 +126,8 @@ const quotaAge = 6 * time.Hour
 // Going on without knowing is better than not polling, but for failures that
 // any call would meet.
 func (p *Poller) refreshQuota(ctx context.Context) {
+	ctx, span := p.traced(ctx, "quota", window.Range{})
+	defer span.End()
 	err := p.call(ctx, lease.Info, func(ctx context.Context) (*lease.Told, error) {
 		info, err := p.client.TokenInfo(ctx)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/lease"
 	"wolkpipe/pipeline/notice"
+	"wolkpipe/pipeline/trace"
 	"wolkpipe/pipeline/transform"
 	"wolkpipe/pipeline/window"
 	"wolkpipe/schemas"
@@ -23,7 +24,8 @@ type check struct {
 	doubted    map[window.Date]bool         // days with a window that may be empty now
 	changed    int                          // windows that were recorded anew
 	begun      time.Time
-	last       time.Time // of the latest answer
+	last       time.Time     // of the latest answer
+	from       trace.Origins // the steps that asked
 }
 
 func newCheck(now time.Time) *check {
@@ -92,6 +94,8 @@ func (p *Poller) compareNext(ctx context.Context) error {
 	if !ok {
 		return p.compared(ctx)
 	}
+	ctx, span := p.traced(ctx, string(schemas.Settle), r)
+	defer span.End()
 	p.settling.spent++
 	rows, err := p.askAgain(ctx, c, r)
 	switch {
@@ -113,7 +117,7 @@ func (p *Poller) compareNext(ctx context.Context) error {
 		return nil
 	}
 	p.succeeded(r)
-	c.last = p.Clock.Now()
+	c.last, c.from = p.Clock.Now(), c.from.And(ctx)
 	if p.tooEmpty(c, r, rows) {
 		p.giveUp()
 		return nil
@@ -184,15 +188,16 @@ func (p *Poller) compared(ctx context.Context) error {
 			p.Log.Warn("a day does not agree with the source; it is compared again", "day", date.String(), "at", r.until, "tries", r.tries)
 			continue
 		}
-		if err := p.agree(ctx, date, day, c.begun); err != nil {
+		if err := p.agree(ctx, date, day, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// agree writes into the journal that a day agreed with the source at a time.
-func (p *Poller) agree(ctx context.Context, date window.Date, before *journal.Day, at time.Time) error {
+// agree writes into the journal that a day agreed with the source when it was
+// compared.
+func (p *Poller) agree(ctx context.Context, date window.Date, before *journal.Day, compared *check) error {
 	day, err := p.Journal.Day(ctx, p.key(date))
 	if err != nil {
 		return err
@@ -201,6 +206,7 @@ func (p *Poller) agree(ctx context.Context, date window.Date, before *journal.Da
 		p.load(day) // recorded by another process meanwhile: compared anew
 		return nil
 	}
+	at := compared.begun
 	c := &journal.Chunk{Key: day.Key, Timezone: day.Timezone, Grid: day.Grid}
 	c.Compared = &journal.Comparison{At: at.UTC().Truncate(time.Microsecond), Final: p.Live.Final(&p.coverage, date, at)}
 	for _, o := range day.Windows {
@@ -212,7 +218,7 @@ func (p *Poller) agree(ctx context.Context, date window.Date, before *journal.Da
 	if c.Compared.Final && len(day.Bad) == 0 {
 		c.Windows, c.Whole = day.Windows, true
 	}
-	seq, err := p.append(ctx, c, day.Seq)
+	seq, err := p.append(ctx, c, day.Seq, compared.from)
 	if errors.Is(err, journal.ErrMoved) {
 		_, err := p.loadDay(ctx, date)
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wolkpipe/pipeline/journal"
+	"wolkpipe/pipeline/trace"
 	"wolkpipe/pipeline/window"
 )
 
@@ -28,6 +29,7 @@ type chunk struct {
 	windows []journal.Observation
 	bytes   int
 	since   time.Time
+	from    trace.Origins // the steps that told of the windows
 }
 
 func (c *chunk) add(o journal.Observation, now time.Time) {
@@ -73,6 +75,7 @@ func (p *Poller) keep(ctx context.Context, day *journal.Day, grid window.Grid, o
 		p.pending = chunk{day: day, grid: grid}
 	}
 	p.pending.add(o, p.Clock.Now())
+	p.pending.from = p.pending.from.And(ctx)
 	return nil
 }
 
@@ -86,7 +89,7 @@ func (p *Poller) flush(ctx context.Context) error {
 		Key: p.pending.day.Key, Timezone: p.Live.Zone.String(), Grid: p.pending.grid, Windows: p.pending.windows,
 	}
 	after := p.pending.day.Seq
-	seq, err := p.append(ctx, c, after)
+	seq, err := p.append(ctx, c, after, p.pending.from)
 	switch {
 	case err == nil:
 		p.status.observed(p.Live.Zone, c)
@@ -104,8 +107,10 @@ func (p *Poller) flush(ctx context.Context) error {
 }
 
 // append appends a chunk, again and again until the journal takes it, refuses
-// it with [journal.ErrMoved], or ctx ends.
-func (p *Poller) append(ctx context.Context, c *journal.Chunk, after uint64) (uint64, error) {
+// it with [journal.ErrMoved], or ctx ends. from are the steps that it rests on.
+func (p *Poller) append(ctx context.Context, c *journal.Chunk, after uint64, from trace.Origins) (seq uint64, err error) {
+	ctx, span := p.appending(ctx, c, from)
+	defer func() { appendedTo(span, seq, err) }()
 	for failed := 0; ; failed++ {
 		seq, err := p.Journal.Append(ctx, c, after)
 		switch {

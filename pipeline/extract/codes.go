@@ -104,6 +104,8 @@ func (p *Poller) askCodes(ctx context.Context, now time.Time) (busy bool, err er
 	if due, ok := p.codesDue(); !ok || now.Before(due) {
 		return false, nil
 	}
+	ctx, span := p.traced(ctx, "codes", window.Range{})
+	defer span.End()
 	var list []chat7.ActivityCode
 	err = p.call(ctx, lease.Catchup, func(ctx context.Context) (_ *lease.Told, err error) {
 		list, err = p.client.ActivityCodes(ctx)

@@ -25,10 +25,12 @@ import (
 
 	"wolkpipe/pipeline/chat7"
 	"wolkpipe/pipeline/codes"
+	"wolkpipe/pipeline/erase"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/lease"
 	"wolkpipe/pipeline/notice"
 	"wolkpipe/pipeline/plan"
+	"wolkpipe/pipeline/trace"
 	"wolkpipe/pipeline/transform"
 	"wolkpipe/pipeline/window"
 	"wolkpipe/schemas"
@@ -53,6 +55,7 @@ type Options struct {
 	Fill      bool                                   // only backfills are wanted: no live polling, no catching up
 	Codes     *codes.Book                            // activity codes; nil: they are not asked for
 	Notices   *notice.Book                           // may be nil
+	Erased    *erase.Book                            // agents whose names are not recorded; nil: none
 	Journal   *journal.Journal
 	Leases    *lease.Leases
 	Clock     Clock
@@ -403,6 +406,8 @@ func (p *Poller) live(ctx context.Context, w window.Window) error {
 	if err != nil || p.coverage.Observed(w.From) {
 		return err // another process was faster
 	}
+	ctx, span := p.traced(ctx, string(schemas.Live), w.Range)
+	defer span.End()
 	rows, err := p.fetch(ctx, lease.Live, w)
 	if err != nil {
 		return p.failed(ctx, w.Range, err, &p.liveRest)
@@ -428,6 +433,7 @@ func (p *Poller) failed(ctx context.Context, r window.Range, failure error, rest
 		return failure
 	}
 	if kind == chat7.BadToken {
+		trace.Current(ctx).End() // of the step: what follows may take days
 		p.waitForToken(ctx, failure)
 		p.status.wait("", time.Time{}, nil)
 		return nil

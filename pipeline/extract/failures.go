@@ -57,6 +57,14 @@ func (f *failures) succeeded(r window.Range) {
 	delete(f.ranges, r)
 }
 
+// inRowOf is how often a range has failed since it was last answered.
+func (f *failures) inRowOf(r window.Range) int {
+	if s := f.ranges[r]; s != nil {
+		return s.failures
+	}
+	return 0
+}
+
 func (f *failures) forget(r window.Range) { delete(f.ranges, r) }
 
 // stuck reports whether a range fails by itself: while others are answered,

@@ -138,6 +138,8 @@ func (p *Poller) advance(ctx context.Context, slot **job) error {
 		*slot = nil
 		return p.flush(ctx)
 	}
+	ctx, span := p.traced(ctx, j.why(), r)
+	defer span.End()
 	rows, err := p.askRange(ctx, j, r)
 	switch {
 	case err == nil:

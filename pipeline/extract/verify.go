@@ -125,18 +125,8 @@ func (p *Poller) verify(ctx context.Context, from, to window.Date, repair bool, 
 	p.checking = c // so that a chunk appended meanwhile moves what it rests on
 	defer func() { p.checking = nil }()
 	for r, more := c.comparison.Next(); more; r, more = c.comparison.Next() {
-		rows, err := p.surely(ctx, c, r, &v.Calls)
-		if tooMuch(err) && c.comparison.Failed(r) {
-			continue
-		}
-		if err != nil {
+		if err := p.verifyRange(ctx, c, r, repair, v); err != nil {
 			return err
-		}
-		c.comparison.Answered(r, compare.Answer{Rows: rows, Content: content(rows, p.Sum)})
-		for _, result := range c.comparison.Take() {
-			if err := p.compareWindow(ctx, c, result, repair, v); err != nil {
-				return err
-			}
 		}
 	}
 	if err := p.flush(ctx); err != nil {
@@ -152,6 +142,26 @@ func (p *Poller) verify(ctx context.Context, from, to window.Date, repair bool, 
 	for date := from; date <= to; date++ {
 		if day := c.days[date]; day.Grid != 0 && !confirmed[date] && p.complete(date) {
 			v.Unsure = append(v.Unsure, date)
+		}
+	}
+	return nil
+}
+
+// verifyRange asks for a range, and compares what was answered.
+func (p *Poller) verifyRange(ctx context.Context, c *check, r window.Range, repair bool, v *Verified) error {
+	ctx, span := p.traced(ctx, "verify", r)
+	defer span.End()
+	rows, err := p.surely(ctx, c, r, &v.Calls)
+	if tooMuch(err) && c.comparison.Failed(r) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.comparison.Answered(r, compare.Answer{Rows: rows, Content: content(rows, p.Sum)})
+	for _, result := range c.comparison.Take() {
+		if err := p.compareWindow(ctx, c, result, repair, v); err != nil {
+			return err
 		}
 	}
 	return nil

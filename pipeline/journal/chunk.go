@@ -49,6 +49,8 @@ type Chunk struct {
 	// Whole says that Windows are all that the journal is to hold of the day:
 	// what was appended before is dropped.
 	Whole bool
+
+	keep bool // with Whole: what was appended before stays in the stream, for nothing
 }
 
 // Comparison is a later look at a whole day that found nothing else at the

@@ -25,6 +25,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
+	"wolkpipe/pipeline/trace"
 	"wolkpipe/pipeline/window"
 	"wolkpipe/schemas"
 )
@@ -67,7 +68,7 @@ func Open(ctx context.Context, js jetstream.JetStream) (*Journal, error) {
 // none), and gives the number of the new last one. It returns ErrMoved when
 // it is not, unless the journal already holds exactly what c says. After any
 // other error the chunk may have been written or not; calling again with the
-// same arguments is safe.
+// same arguments is safe. The message carries on the trace that ctx is in.
 func (j *Journal) Append(ctx context.Context, c *Chunk, after uint64) (uint64, error) {
 	data, err := c.Encode()
 	if err != nil {
@@ -102,12 +103,13 @@ func (j *Journal) publish(ctx context.Context, c *Chunk, data []byte, after uint
 			m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
 			m.Header.Set(WindowsHeader, strconv.Itoa(c.news()))
 		}
-		if c.Whole && count == 1 { // in pieces, a day keeps what was appended before: it folds to the same
+		if c.Whole && !c.keep && count == 1 { // in pieces, a day keeps what was appended before: it folds to the same
 			m.Header.Set(rollupHeader, "sub")
 		}
 		if count > 1 {
 			m.Header.Set(partHeader, fmt.Sprintf("%d/%d", i+1, count))
 		}
+		trace.Inject(ctx, m.Header)
 		msgs[i] = m
 	}
 	if count == 1 {

@@ -44,6 +44,14 @@ func (s Snapshot) Digest() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// HashAgent gives what stands for a normalised agent name under a key; the
+// name itself without one. See [Options.AgentKey].
+func HashAgent(name string, key []byte) string {
+	rows := []schemas.Row{{Agent: name}}
+	hashAgents(rows, key)
+	return rows[0].Agent
+}
+
 // hashAgents replaces the agents of sorted rows by their keyed hash and sorts
 // them anew. Without a key it does nothing.
 func hashAgents(rows []schemas.Row, key []byte) {

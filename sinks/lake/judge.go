@@ -1,5 +1,11 @@
 package lake
 
+import (
+	"maps"
+
+	"wolkpipe/sinks"
+)
+
 // Verdict says what a commit does with one window of a day.
 type Verdict struct {
 	Keep bool // the lake has it from a later observation
@@ -131,4 +137,18 @@ func Differing[R Record[R]](old, now []R) map[WallClock]bool {
 		}
 	}
 	return windows
+}
+
+// Change counts the windows that differ between what is held of a day and what
+// it is to be, and the rows that are to be of those whose rows do. All is sorted.
+func Change(heldRows, rows []RowRecord, heldLines, lines []WindowRecord) (c sinks.Change) {
+	differ := Differing(heldRows, rows)
+	for i := range rows {
+		if differ[rows[i].WindowLocal] {
+			c.Rows++
+		}
+	}
+	maps.Copy(differ, Differing(heldLines, lines))
+	c.Windows = len(differ)
+	return c
 }

@@ -43,16 +43,16 @@ func ParseWallClock(s string) (WallClock, error) {
 // still, but not every engine reads it (Spark before 3.3, Iceberg's vectorized
 // reader, StarRocks).
 type RowRecord struct {
-	WindowStart  Instant        `parquet:"window_start,timestamp(microsecond:utc)"`
-	WindowEnd    Instant        `parquet:"window_end,timestamp(microsecond:utc)"`     // exclusive
-	WindowLocal  WallClock      `parquet:"window_local,timestamp(microsecond:local)"` // the wall clock at WindowStart
-	Timezone     string         `parquet:"timezone,dict"`                             // IANA
-	Agent        string         `parquet:"agent_name,dict"`
-	Code         string         `parquet:"cod_act,dict"`
-	Description  *string        `parquet:"description_cod_act,optional,dict"`
-	Interactions int64          `parquet:"interactions"`
-	Method       schemas.Method `parquet:"method,dict"`
-	ObservedAt   Instant        `parquet:"observed_at,timestamp(microsecond:utc)"`
+	WindowStart  Instant        `parquet:"window_start,timestamp(microsecond:utc)" json:"window_start"`
+	WindowEnd    Instant        `parquet:"window_end,timestamp(microsecond:utc)" json:"window_end"`       // exclusive
+	WindowLocal  WallClock      `parquet:"window_local,timestamp(microsecond:local)" json:"window_local"` // the wall clock at WindowStart
+	Timezone     string         `parquet:"timezone,dict" json:"timezone"`                                 // IANA
+	Agent        string         `parquet:"agent_name,dict" json:"agent_name"`
+	Code         string         `parquet:"cod_act,dict" json:"cod_act"`
+	Description  *string        `parquet:"description_cod_act,optional,dict" json:"description_cod_act"`
+	Interactions int64          `parquet:"interactions" json:"interactions"`
+	Method       schemas.Method `parquet:"method,dict" json:"method"`
+	ObservedAt   Instant        `parquet:"observed_at,timestamp(microsecond:utc)" json:"observed_at"`
 }
 
 // Local implements [Record].
@@ -75,17 +75,17 @@ func (r RowRecord) Compare(o RowRecord) int {
 // WindowRecord is a row of the coverage object: one for each window that was
 // ever observed, sorted by WindowLocal, which is the key.
 type WindowRecord struct {
-	WindowStart  Instant        `parquet:"window_start,timestamp(microsecond:utc)"`
-	WindowEnd    Instant        `parquet:"window_end,timestamp(microsecond:utc)"`     // exclusive
-	WindowLocal  WallClock      `parquet:"window_local,timestamp(microsecond:local)"` // the wall clock at WindowStart
-	Timezone     string         `parquet:"timezone,dict"`                             // IANA
-	ObservedAt   Instant        `parquet:"observed_at,timestamp(microsecond:utc)"`
-	Method       schemas.Method `parquet:"method,dict"`
-	State        schemas.State  `parquet:"state,dict"` // of the day, when it was last told
-	RowCount     int64          `parquet:"row_count"`
-	Interactions int64          `parquet:"interactions"` // over all rows
-	RejectedRows int64          `parquet:"rejected_rows"`
-	DroppedRows  int64          `parquet:"dropped_rows"` // duplicates
+	WindowStart  Instant        `parquet:"window_start,timestamp(microsecond:utc)" json:"window_start"`
+	WindowEnd    Instant        `parquet:"window_end,timestamp(microsecond:utc)" json:"window_end"`       // exclusive
+	WindowLocal  WallClock      `parquet:"window_local,timestamp(microsecond:local)" json:"window_local"` // the wall clock at WindowStart
+	Timezone     string         `parquet:"timezone,dict" json:"timezone"`                                 // IANA
+	ObservedAt   Instant        `parquet:"observed_at,timestamp(microsecond:utc)" json:"observed_at"`
+	Method       schemas.Method `parquet:"method,dict" json:"method"`
+	State        schemas.State  `parquet:"state,dict" json:"state"` // of the day, when it was last told
+	RowCount     int64          `parquet:"row_count" json:"row_count"`
+	Interactions int64          `parquet:"interactions" json:"interactions"` // over all rows
+	RejectedRows int64          `parquet:"rejected_rows" json:"rejected_rows"`
+	DroppedRows  int64          `parquet:"dropped_rows" json:"dropped_rows"` // duplicates
 }
 
 // Local implements [Record].

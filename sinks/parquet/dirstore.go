@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -155,10 +156,12 @@ func (s *dirStore) noteTemp(folder string) error {
 	if err != nil {
 		return err
 	}
-	if left := string(last); filepath.IsLocal(left) {
-		if err := os.Remove(filepath.Join(s.root, left, tempName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+	// After a power cut the note may be cut short or hold zeros: it is never
+	// flushed. Then nobody knows of the temporary file until its folder is next written to.
+	if left := string(last); filepath.IsLocal(left) && !strings.ContainsRune(left, 0) {
+		// Whatever the note names, and whoever may remove it: it is no reason
+		// to write nothing any more.
+		_ = os.Remove(filepath.Join(s.root, left, tempName))
 	}
 	// In place: a rename would leave the lock on a file that nobody sees. A
 	// note cut short by a kill is of a temporary file that is not there yet.

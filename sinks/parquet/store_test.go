@@ -3,6 +3,7 @@ package parquet
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,6 +104,13 @@ func TestDirStoreMendsTemp(t *testing.T) {
 			t.Errorf("what a killed writer left in %q: %v", note, err)
 		}
 		_ = os.Remove(left)
+	}
+	// A power cut leaves of the note what it will, since nobody flushes it.
+	for i, note := range []string{"chat_7/operation=ven\x00\x00\x00", "\x00", "chat_7/operation=v", strings.Repeat("\x00", 5000)} {
+		writeFile(t, filepath.Join(root, lockName), []byte(note))
+		if err := s.put(t.Context(), fmt.Sprintf("c/torn-%d.parquet", i), nil, ""); err != nil {
+			t.Errorf("after the note %.20q: %v", note, err)
+		}
 	}
 }
 

@@ -26,23 +26,31 @@ func parseServer(v value) (string, *flaw) {
 
 // parseBaseURL never shows the URL, in which somebody may have put a secret.
 func parseBaseURL(v value) (string, *flaw) {
-	const mend = "write one such as http://127.0.0.1:8042"
+	if _, bad := parseHTTP(v, "http://127.0.0.1:8042", "the token goes into token"); bad != nil {
+		return "", bad
+	}
+	return strings.TrimRight(v.text, "/"), nil
+}
+
+// parseHTTP reads a URL that is nothing but a place, and never shows it.
+func parseHTTP(v value, example, credentials string) (*url.URL, *flaw) {
+	mend := "write one such as " + example
 	u, err := url.Parse(v.text)
 	switch {
 	case v.wantText() != nil || err != nil:
-		return "", wrong(mend, "is not a URL")
+		return nil, wrong(mend, "is not a URL")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "", wrong(mend, "is neither http:// nor https://")
+		return nil, wrong(mend, "is neither http:// nor https://")
 	case u.Hostname() == "":
-		return "", wrong(mend, "names no host")
+		return nil, wrong(mend, "names no host")
 	case u.User != nil:
-		return "", wrong("take them out: the token goes into token", "holds credentials")
+		return nil, wrong("take them out: "+credentials, "holds credentials")
 	case u.RawQuery != "" || u.ForceQuery:
-		return "", wrong("end it before the ?", "holds a query")
+		return nil, wrong("end it before the ?", "holds a query")
 	case u.Fragment != "" || strings.Contains(v.text, "#"):
-		return "", wrong("end it before the #", "holds a fragment")
+		return nil, wrong("end it before the #", "holds a fragment")
 	}
-	return strings.TrimRight(v.text, "/"), nil
+	return u, nil
 }
 
 // parseNATSURL takes what nats.go takes: URLs separated by commas. It never

@@ -28,6 +28,7 @@ type Config struct {
 	Sinks      []Sink // names unique, at most one of kind EventsSink
 	Status     Status
 	Log        Log
+	Traces     Traces
 
 	references []reference // what CheckReferences looks for
 }
@@ -77,10 +78,11 @@ type TLS struct{ CA, Cert, Key string }
 // Sink is one place that is brought to hold what the journal says.
 type Sink struct {
 	Name   string        // [a-z][a-z0-9_-]{0,62}, not Quarantine
-	Kind   string        // EventsSink, ParquetSink or IcebergSink
+	Kind   string        // EventsSink, ParquetSink, IcebergSink or NDJSONSink
 	RowTTL time.Duration // EventsSink: life of row events; 0: for ever
 	Bucket string        // ParquetSink: a gocloud.dev/blob URL; the path of file:// is absolute
 	Prefix string        // ParquetSink: empty, or a folder that ends in /
+	Folder string        // NDJSONSink: absolute
 
 	// Of an IcebergSink.
 	Catalog   string        // sqlite:///path, file:///path, postgres://…, http(s)://…, glue://region; no password
@@ -96,6 +98,7 @@ const (
 	EventsSink  = "events"
 	ParquetSink = "parquet"
 	IcebergSink = "iceberg"
+	NDJSONSink  = "ndjson"
 )
 
 // Quarantine is the name of the sink of rejected rows, which is always there.
@@ -104,6 +107,12 @@ const Quarantine = "quarantine"
 // Status is the HTTP server of the status page, metrics and health.
 type Status struct {
 	Listen string // host:port
+}
+
+// Traces says where spans go.
+type Traces struct {
+	Endpoint string  // an OTLP/HTTP collector's http or https URL, with its path; empty: none
+	Sample   float64 // the share of traces that is told, 0 to 1
 }
 
 // Log says what goes to stderr.

@@ -92,7 +92,7 @@ func parse(file, dir string, text []byte, env LookupEnv) (*Config, error) {
 		return nil, r.problems.sorted()
 	}
 	s := r.section(root, place{file, 1}, "", true,
-		"operations", "agent_names", "agent_key", "nats", "data", "sinks", "status", "log")
+		"operations", "agent_names", "agent_key", "nats", "data", "sinks", "status", "log", "traces")
 	c := r.config(s)
 	c.Operations = r.operations(s)
 	return r.done(c)

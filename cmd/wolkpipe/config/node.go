@@ -85,7 +85,7 @@ func (r *reader) section(n *yaml.Node, at place, prefix string, overridable bool
 		if key := n.Content[i].Value; key == "<<" {
 			s.excuse(known...)
 		} else if !slices.Contains(known, key) {
-			s.excuse(nearest(key, known))
+			s.excuse(Nearest(key, known))
 		}
 	}
 	return s
@@ -111,7 +111,7 @@ func (s section) add(key, n *yaml.Node, known []string) {
 		s.report(at, s.prefix, "repeat the values here", "merge keys (<<) are not read")
 	case !slices.Contains(known, key.Value):
 		mend := "known here are " + strings.Join(known, ", ")
-		if near := nearest(key.Value, known); near != "" {
+		if near := Nearest(key.Value, known); near != "" {
 			mend = fmt.Sprintf("did you mean %s?", near)
 		}
 		s.report(at, s.key(key.Value), mend, "unknown key %s in %s", quote(key.Value), s.name())

@@ -24,6 +24,8 @@ func (r *reader) config(s section) *Config {
 	c.Sinks = r.sinks(s, c.Data)
 	c.Status = Status{Listen: read(s.child("status", "listen"), "listen", "127.0.0.1:8017", listener("127.0.0.1:8017"))}
 	c.Log = r.log(s.child("log", "level", "format"))
+	traces := s.child("traces", "endpoint", "sample")
+	c.Traces = Traces{Endpoint: read(traces, "endpoint", "", emptyOr(parseCollector)), Sample: read(traces, "sample", 1, parseShare)}
 	return c
 }
 

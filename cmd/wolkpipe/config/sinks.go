@@ -18,7 +18,10 @@ var sinkKeys = []struct {
 	{EventsSink, []string{"row_ttl"}},
 	{ParquetSink, []string{"bucket", "prefix"}},
 	{IcebergSink, []string{"catalog", "warehouse", "namespace", "interval", "keep", "token"}},
+	{NDJSONSink, []string{"folder"}},
 }
+
+var sinkKinds = []string{EventsSink, ParquetSink, IcebergSink, NDJSONSink}
 
 func (r *reader) sinks(s section, data string) []Sink {
 	items, ok := s.items("sinks", "write one or more, or leave the key out for events and lake")
@@ -46,7 +49,7 @@ func (r *reader) sinks(s section, data string) []Sink {
 
 // clash reports a sink that would do another's work.
 func clash(s section, sink Sink, others []Sink) {
-	if !s.fine("kind", "bucket", "prefix", "catalog", "warehouse", "namespace") {
+	if !s.fine("kind", "bucket", "prefix", "catalog", "warehouse", "namespace", "folder") {
 		return
 	}
 	for _, o := range others {
@@ -54,9 +57,13 @@ func clash(s section, sink Sink, others []Sink) {
 			o.Warehouse == sink.Warehouse && o.Namespace == sink.Namespace {
 			s.problem("warehouse", "give one of them another warehouse or namespace", "and namespace are those of sink %s, whose catalog is another", o.Name)
 		}
+		if o.Kind != sink.Kind && folderOf(sink) != "" && folderOf(o) == folderOf(sink) {
+			key := map[string]string{ParquetSink: "bucket", NDJSONSink: "folder"}[sink.Kind]
+			s.problem(key, "give one of them another folder", "is the folder of sink %s, which takes files of others for strays", o.Name)
+		}
 	}
 	i := slices.IndexFunc(others, func(o Sink) bool {
-		return o.Kind == sink.Kind && o.Bucket == sink.Bucket && o.Prefix == sink.Prefix && o.Catalog == sink.Catalog && o.Namespace == sink.Namespace
+		return o.Kind == sink.Kind && o.Bucket == sink.Bucket && o.Prefix == sink.Prefix && o.Catalog == sink.Catalog && o.Namespace == sink.Namespace && o.Folder == sink.Folder
 	})
 	if i < 0 {
 		return
@@ -68,13 +75,32 @@ func clash(s section, sink Sink, others []Sink) {
 		s.problem("bucket", "give one of them another bucket or prefix", "and prefix are those of sink %s", others[i].Name)
 	case IcebergSink:
 		s.problem("catalog", "give one of them another catalog or namespace", "and namespace are those of sink %s", others[i].Name)
+	case NDJSONSink:
+		s.problem("folder", "give one of them another", "is that of sink %s", others[i].Name)
 	}
+}
+
+// folderOf is where a sink keeps the files of days on this machine, if it does.
+func folderOf(s Sink) string {
+	if path, ok := strings.CutPrefix(s.Bucket, "file://"); ok && s.Kind == ParquetSink {
+		path, _ = url.PathUnescape(path)
+		return filepath.Join(filepath.FromSlash(path), filepath.FromSlash(s.Prefix))
+	}
+	return s.Folder
+}
+
+// parseFolder takes a path: of a URL, the mend is told.
+func parseFolder(v value) (string, *flaw) {
+	if strings.Contains(v.text, "://") || strings.HasPrefix(v.text, "file:") {
+		return "", wrong("write a path such as out", "%s is a URL", quote(v.text))
+	}
+	return parseText(v)
 }
 
 func (r *reader) sink(s section, data string) Sink {
 	sink := Sink{
 		Name: required(s, "name", "write one such as lake: commands call the sink by it", parseName),
-		Kind: required(s, "kind", "write events, parquet or iceberg", oneOf(EventsSink, ParquetSink, IcebergSink)),
+		Kind: required(s, "kind", "write "+alternatives(sinkKinds), oneOf(sinkKinds...)),
 	}
 	for _, keys := range sinkKeys {
 		for _, name := range keys.names {
@@ -91,6 +117,8 @@ func (r *reader) sink(s section, data string) Sink {
 		sink.Prefix = read(s, "prefix", "", parsePrefix)
 	case IcebergSink:
 		r.iceberg(s, &sink, data)
+	case NDJSONSink:
+		sink.Folder = absolute(r.dir, orElse(read(s, "folder", "", emptyOr(parseFolder)), filepath.Join(data, "ndjson")))
 	}
 	return sink
 }

@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// nearest is the known word that a misspelt one most likely means, or "".
-func nearest(word string, known []string) string {
+// Nearest is the known word that a misspelt one most likely means, or "".
+func Nearest(word string, known []string) string {
 	best, least := "", max(1, len(word)/3)+1
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), k); d < least {

@@ -56,6 +56,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{-   range $c.sinks -}}
 {{-     if and (eq (toString .kind) "parquet") (or (not .bucket) (hasPrefix "file:" .bucket) (hasPrefix "mem:" .bucket)) -}}{{- fail (printf "sink %s keeps its lake in one replica's own folder: give it a bucket that all replicas reach" .name) -}}{{- end -}}
 {{-     if and (eq (toString .kind) "iceberg") (or (not .catalog) (hasPrefix "sqlite:" .catalog) (hasPrefix "file:" .catalog) (hasPrefix "file:" (.warehouse | default "")) (and (hasPrefix "postgres:" .catalog) (not .warehouse))) -}}{{- fail (printf "sink %s keeps its tables or their catalog in one replica's own folder: give it a catalog and a warehouse that all replicas reach" .name) -}}{{- end -}}
+{{-     if eq (toString .kind) "ndjson" -}}{{- fail (printf "sink %s keeps its files in one replica's own folder: leave it out, or set replicas to 1" .name) -}}{{- end -}}
 {{-   else -}}{{- fail "several replicas need config.sinks with a bucket that all of them reach: the default lake is a folder of one" -}}
 {{-   end -}}
 {{- end -}}
