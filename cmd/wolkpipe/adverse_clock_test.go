@@ -73,6 +73,7 @@ func TestSteady(t *testing.T) {
 // clock stays right: no window may be lost, none believed from before its end by
 // the source's clock, no call overlap another, and the quota not be passed.
 func TestClockJumps(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	operations := brisk("ventas")
 	operations[0].InteractionsPerDay = 4000

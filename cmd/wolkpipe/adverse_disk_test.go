@@ -20,6 +20,7 @@ import (
 // middle of work: journal, events and lake alike have no room. A daemon that
 // runs says so, and goes on by itself when there is room.
 func TestDiskFull(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	a := adverseSite(t, "disk full", 11, "ventas", "soporte")
 	data := a.path("data")
@@ -63,6 +64,7 @@ func failing(sink, cause string) func(pipeline.Status) bool {
 // the middle of work, while the journal's is not: what is polled waits in the
 // journal.
 func TestLakeReadOnly(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	a := adverseSite(t, "lake read-only", 12, "ventas")
 	lake := a.path("data", "lake")
@@ -93,6 +95,7 @@ func TestLakeReadOnly(t *testing.T) {
 // TestDataImmutable forbids to write below `data`, by an attribute that binds
 // root too, in the middle of work, and allows it again.
 func TestDataImmutable(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	a := adverseSite(t, "data immutable", 13, "ventas")
 	a.configure(adverseSince, adverseGrid.String())
@@ -133,6 +136,7 @@ func (s *site) immutable() bool {
 // error of the disk. That lasts until it is mounted anew, which no process that
 // has files open there outlives: it must say what is wrong, and end when told to.
 func TestDataReadOnly(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("TestDataImmutable is the short one")

@@ -58,6 +58,7 @@ func named(t *testing.T, name string, c *cable) string {
 // resolve or not, at the start and in the middle: what does not is told with
 // its name, and nothing but a name that resolves again is needed to go on.
 func TestNamesDoNotResolve(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("names are kept for seconds: it waits for most of its time")

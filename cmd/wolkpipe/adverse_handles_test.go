@@ -32,6 +32,7 @@ func limitHandles(t *testing.T, p *process, most int) {
 // work, and gives some back: it goes on by itself, and says meanwhile what it
 // lacks. One that begins with too few says so, or runs.
 func TestNoFileHandles(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	a := adverseSite(t, "no file handles", 15, "ventas")
 	a.configure(adverseSince, adverseGrid.String())

@@ -88,6 +88,7 @@ func (n *loneNATS) kill() {
 // seconds, and starts it on the same store, through a whole backfill beside
 // live polling.
 func TestNATSKilledAgainAndAgain(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	a := adverseSite(t, "NATS killed", 16, "ventas")
 	kills, seed := number(t, "WOLKPIPE_TEST_KILLS", 5), number(t, "WOLKPIPE_TEST_SEED", 1)

@@ -161,6 +161,7 @@ func (c *sniffed) Read(b []byte) (int, error) {
 // at the start and in the middle of work: it is told so, nothing is ever sent in
 // plain text, and renewing them is all that is needed to go on.
 func TestCertificatesExpire(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	a := adverseSite(t, "certificates expired", 18, "ventas")
 	ca := a.newAuthority()

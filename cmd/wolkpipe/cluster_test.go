@@ -37,6 +37,7 @@ var faults = []struct {
 // WOLKPIPE_LONG=1 has a cluster of its own for each fault, and several rounds;
 // WOLKPIPE_TEST_SEED is another one.
 func TestCluster(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	seed := number(t, "WOLKPIPE_TEST_SEED", 1)
 	if long() {

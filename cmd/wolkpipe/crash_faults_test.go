@@ -20,6 +20,7 @@ import (
 // ways to them are cut, slow, silent, or lose answers to what was done, and the
 // server is killed itself. A fault may begin under one daemon and end under the next.
 func TestKilledAmidFaults(t *testing.T) {
+	endures(t)
 	if raced() {
 		t.Skip("three servers and a daemon are too much beside the race detector")
 	}

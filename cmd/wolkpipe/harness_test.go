@@ -27,6 +27,15 @@ import (
 // machine is no failure.
 const patience = 2 * time.Minute
 
+// endures skips a test that takes a minute or so of both processors, unless it
+// is asked for: together they take longer than a package's tests may.
+func endures(t *testing.T) {
+	t.Helper()
+	if os.Getenv("WOLKPIPE_ENDURE") != "1" {
+		t.Skip("it takes a minute or more: WOLKPIPE_ENDURE=1 runs it, as `.ci/run endure` does")
+	}
+}
+
 // quickClock runs at a rate from an anchor that several processes share: it
 // goes on over a restart as a wall clock would.
 type quickClock struct {

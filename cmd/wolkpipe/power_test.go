@@ -14,6 +14,7 @@ import (
 // consumer, or appended to the journal, must be there afterwards, without a
 // repair; all else comes to be as after any kill.
 func TestPowerLoss(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	s := newStorm(t, 8)
 	s.more = withTables
@@ -29,6 +30,7 @@ func TestPowerLoss(t *testing.T) {
 // streams and buckets, and while the second one does. What the third finds must
 // be no worse than nothing.
 func TestPowerLossAtFirst(t *testing.T) {
+	endures(t)
 	t.Parallel()
 	s := newStorm(t, 8)
 	c := newCuts(s)
