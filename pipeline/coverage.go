@@ -49,13 +49,9 @@ func (p *Pipeline) Coverage(ctx context.Context, operation, from, to string) (Co
 	if i < 0 {
 		return c, &AskError{"404", fmt.Errorf("operation %q is not in the configuration", operation)}
 	}
-	first, err1 := window.ParseDate(from)
-	last, err2 := window.ParseDate(to)
-	switch {
-	case err1 != nil || err2 != nil:
-		return c, &AskError{"400", errors.Join(err1, err2)}
-	case last < first || last-first >= mostDays:
-		return c, &AskError{"400", fmt.Errorf("from %s to %s is not between 1 and %d days", from, to, mostDays)}
+	first, last, err := daysAsked(from, to)
+	if err != nil {
+		return c, &AskError{"400", err}
 	}
 	poller := p.pollers[i]
 	c.Timezone = poller.Live.Zone.String()
@@ -67,6 +63,19 @@ func (p *Pipeline) Coverage(ctx context.Context, operation, from, to string) (Co
 		c.Days = append(c.Days, day)
 	}
 	return c, nil
+}
+
+// daysAsked reads the first and the last of the days that are asked for.
+func daysAsked(from, to string) (first, last window.Date, err error) {
+	first, err1 := window.ParseDate(from)
+	last, err2 := window.ParseDate(to)
+	switch {
+	case err1 != nil || err2 != nil:
+		return 0, 0, errors.Join(err1, err2)
+	case last < first || last-first >= mostDays:
+		return 0, 0, fmt.Errorf("from %s to %s is not between 1 and %d days", from, to, mostDays)
+	}
+	return first, last, nil
 }
 
 func (p *Pipeline) dayCoverage(ctx context.Context, poller *extract.Poller, date window.Date) (DayCoverage, error) {

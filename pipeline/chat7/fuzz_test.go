@@ -2,7 +2,9 @@ package chat7
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -199,6 +201,55 @@ func FuzzScan(f *testing.F) {
 					t.Fatalf("%q: %q is %q, want %q", text, key, got[key], value)
 				}
 			}
+		}
+	})
+}
+
+// FuzzBody: whatever is sent under whatever encoding, no more is read than the
+// limit, and what is read plainly is what was sent; half a gzip is a failure.
+func FuzzBody(f *testing.F) {
+	body := []byte(`{"code":404,"error":"NOT FOUND","msg":"","data":null}`)
+	for _, encoding := range []string{"", "identity", "gzip", "x-gzip", " GZIP ", "br", "gzip, gzip", "gzip\x00"} {
+		f.Add(encoding, body, int64(len(body)))
+		f.Add(encoding, zipped(body), int64(len(body)-1))
+		f.Add(encoding, zipped(body)[:20], int64(1000))
+		f.Add(encoding, append(zipped(body), zipped(body)...), int64(1000))
+		f.Add(encoding, zipped(make([]byte, 100_000)), int64(1000))
+		f.Add(encoding, append(zipped(body), "\ufeff<html>"...), int64(1000))
+	}
+	f.Fuzz(func(t *testing.T, encoding string, sent []byte, limit int64) {
+		limit &= 1<<20 - 1
+		response := &http.Response{
+			Header: http.Header{"Content-Encoding": {encoding}}, ContentLength: -1, Body: io.NopCloser(bytes.NewReader(sent)),
+		}
+		got, err := readBody(response, limit)
+		if err != nil {
+			if len(got) > 0 || len(err.Error()) > 500 || strings.ContainsAny(err.Error(), "\r\n\x00\x1b") {
+				t.Errorf("%d bytes with %q", len(got), err)
+			}
+			return
+		}
+		if int64(len(got)) > limit {
+			t.Errorf("%d bytes of %d were read, the limit is %d", len(got), len(sent), limit)
+		}
+		switch strings.ToLower(strings.TrimSpace(encoding)) {
+		case "", "identity":
+			if !bytes.Equal(got, sent) {
+				t.Errorf("%q came as %q", sent, got)
+			}
+		case "gzip", "x-gzip":
+			r, err := gzip.NewReader(bytes.NewReader(sent))
+			if err != nil {
+				if len(sent) > 0 {
+					t.Errorf("%q came as %q", sent, got)
+				}
+				return
+			}
+			if want, err := io.ReadAll(r); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%q came as %q: %v", sent, got, err)
+			}
+		default:
+			t.Errorf("encoding %q was not asked for", encoding)
 		}
 	})
 }

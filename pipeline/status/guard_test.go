@@ -68,7 +68,7 @@ func TestServer(t *testing.T) {
 		_ = conn.Close()
 	}
 	h := s.http
-	if h.ReadHeaderTimeout <= 0 || h.ReadTimeout <= 0 || h.WriteTimeout <= pageTime || h.IdleTimeout <= 0 || h.MaxHeaderBytes > 64<<10 {
+	if h.ReadHeaderTimeout <= 0 || h.ReadTimeout <= 0 || h.WriteTimeout <= max(pageTime, askTime) || h.IdleTimeout <= 0 || h.MaxHeaderBytes > 64<<10 {
 		t.Errorf("limits of the server: %+v", h)
 	}
 	if _, err := Listen(t.Context(), s.addr.String(), o); err == nil || !strings.Contains(err.Error(), "status.listen") {

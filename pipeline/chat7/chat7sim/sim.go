@@ -80,9 +80,9 @@ func New(o Options) (*Sim, error) {
 		}
 	}
 	s.mux = http.NewServeMux()
-	s.mux.HandleFunc("/truth", s.serveTruth)
-	s.mux.HandleFunc("/stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Stats()) })
-	s.mux.HandleFunc("/{$}", s.serveIndex)
+	s.mux.HandleFunc("GET /truth", s.serveTruth)
+	s.mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Stats()) })
+	s.mux.HandleFunc("GET /{$}", s.serveIndex)
 	return s, nil
 }
 
