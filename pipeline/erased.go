@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -57,21 +58,24 @@ var ErrNotNamed = errors.New("no recorded row names that agent")
 func (p *Pipeline) Forget(ctx context.Context, agent string, operations []string, look bool, tell func(what string, done, total int)) (Erasure, error) {
 	result := Erasure{Operations: []ErasedOperation{}, Sinks: []ErasedSink{}, Behind: []string{}}
 	name := transform.Text(agent)
-	if name == "" {
+	switch {
+	case name == "":
 		return result, errors.New("the agent's name is empty")
+	case strings.HasPrefix(name, erase.Standing):
+		return result, fmt.Errorf("%q stands for a name that is erased already", name)
 	}
 	days := map[string][]journal.Key{}
 	for _, operation := range operations {
-		found, err := p.named(ctx, operation, name, tell)
+		again := p.erased.Has(operation, name)
+		found, err := p.named(ctx, operation, name, again, tell)
 		if err != nil {
 			return result, err
 		}
-		of := ErasedOperation{Operation: operation, Windows: found.windows, Days: len(found.days), Again: p.erased.Has(operation, name)}
-		if len(found.days) == 0 && !of.Again {
+		if len(found.days) == 0 && !again {
 			continue
 		}
-		result.Operations = append(result.Operations, of)
-		if days[operation] = found.days; of.Again { // the sinks may still have what the journal lost
+		result.Operations = append(result.Operations, ErasedOperation{Operation: operation, Windows: found.windows, Days: len(found.days), Again: again})
+		if days[operation] = found.days; again { // the sinks may still have what the journal lost
 			if days[operation], err = p.journal.Days(ctx, operation); err != nil {
 				return result, err
 			}
@@ -87,19 +91,39 @@ func (p *Pipeline) Forget(ctx context.Context, agent string, operations []string
 		if err := p.erased.Add(ctx, of.Operation, name); err != nil {
 			return result, err
 		}
-		if err := p.rewrite(ctx, of.Operation, name, days[of.Operation], tell); err != nil {
+	}
+	for _, w := range p.workers {
+		result.Sinks = append(result.Sinks, ErasedSink{Sink: w.name})
+	}
+	for { // another process that did not know yet may have recorded the name meanwhile
+		late := map[string][]journal.Key{}
+		for operation, of := range days {
+			if err := p.rewrite(ctx, operation, of, tell); err != nil {
+				return result, err
+			}
+		}
+		if err := p.forgetSinks(ctx, name, days, &result, tell); err != nil {
+			return result, err
+		}
+		for operation := range days {
+			found, err := p.named(ctx, operation, name, true, func(string, int, int) {})
+			if err != nil {
+				return result, err
+			}
+			if !p.erased.Has(operation, name) {
+				return result, errors.New("the list of erased agents was changed meanwhile")
+			}
+			if len(found.days) > 0 {
+				late[operation] = found.days
+			}
+		}
+		if days = late; len(days) == 0 {
+			return result, nil
+		}
+		if err := (extract.System{}).Sleep(ctx, time.Second); err != nil {
 			return result, err
 		}
 	}
-	if err := p.forgetSinks(ctx, name, days, &result, tell); err != nil {
-		return result, err
-	}
-	for _, of := range result.Operations { // what was on its way meanwhile
-		if err := p.rewrite(ctx, of.Operation, name, nil, tell); err != nil {
-			return result, err
-		}
-	}
-	return result, nil
 }
 
 // naming is where the journal names an agent.
@@ -108,18 +132,20 @@ type naming struct {
 	days    []journal.Key
 }
 
-func (p *Pipeline) named(ctx context.Context, operation, name string, tell func(string, int, int)) (found naming, err error) {
+// named looks for an agent in the journal. Once it is erased, days count too of
+// which something cannot be read: an interrupted rewriting may have left it.
+func (p *Pipeline) named(ctx context.Context, operation, name string, erased bool, tell func(string, int, int)) (found naming, err error) {
 	days, err := p.journal.Days(ctx, operation)
 	if err != nil {
 		return found, err
 	}
 	match := func(o journal.Observation) (journal.Observation, bool) { return o, erase.Named(o.Rows, name) }
 	for i, key := range days {
-		now, before, err := p.journal.Count(ctx, key, match)
+		f, err := p.journal.Count(ctx, key, match)
 		if err != nil {
 			return found, err
 		}
-		if found.windows += now; now+before > 0 {
+		if found.windows += f.Now; f.Now+f.Before > 0 || erased && f.Any() {
 			found.days = append(found.days, key)
 		}
 		tell("looking through "+operation, i+1, len(days))
@@ -127,45 +153,35 @@ func (p *Pipeline) named(ctx context.Context, operation, name string, tell func(
 	return found, nil
 }
 
-// rewrite erases an agent from an operation's days of the journal. Another
-// process that did not know yet may have recorded the name meanwhile: it is
-// looked for again until it is not found.
-func (p *Pipeline) rewrite(ctx context.Context, operation, name string, days []journal.Key, tell func(string, int, int)) error {
+// rewrite takes erased agents out of an operation's days of the journal.
+func (p *Pipeline) rewrite(ctx context.Context, operation string, days []journal.Key, tell func(string, int, int)) error {
 	change := func(o journal.Observation) (journal.Observation, bool) {
-		rows, any := p.erased.Rows(operation, o.Rows)
-		if any {
-			o.Rows, o.Digest = rows, transform.Window(rows, transform.Options{Sum: o.Sum}).Digest()
-		}
-		return o, any
+		return extract.Forgotten(p.erased, operation, o)
 	}
-	for {
-		for i, key := range days {
-			if _, err := p.journal.Rewrite(ctx, key, change); err != nil {
-				return err
-			}
-			tell("rewriting the journal of "+operation, i+1, len(days))
-		}
-		found, err := p.named(ctx, operation, name, func(string, int, int) {})
-		if days = found.days; len(days) == 0 || err != nil {
+	for i, key := range days {
+		if _, err := p.journal.Rewrite(ctx, key, change); err != nil {
 			return err
 		}
+		tell("rewriting the journal of "+operation, i+1, len(days))
 	}
+	return nil
 }
 
+// forgetSinks makes the sinks hold what the journal then says of days, and
+// destroys what they keep of before.
 func (p *Pipeline) forgetSinks(ctx context.Context, name string, days map[string][]journal.Key, result *Erasure, tell func(string, int, int)) error {
-	for _, w := range p.workers {
-		done := ErasedSink{Sink: w.name}
-		for _, of := range result.Operations {
-			for i, key := range days[of.Operation] {
-				change, _, err := sinks.Converge(ctx, w.sink, w.source, sinks.Key{Operation: key.Operation, Day: key.Day.String()})
-				if err != nil {
-					return fmt.Errorf("sink %s: %w", w.name, err)
-				}
-				done.Windows += change.Windows
-				tell("erasing from "+w.name, i+1, len(days[of.Operation]))
-			}
+	var keys []sinks.Key
+	for _, of := range days {
+		for _, key := range of {
+			keys = append(keys, sinks.Key{Operation: key.Operation, Day: key.Day.String()})
 		}
-		result.Sinks = append(result.Sinks, done)
+	}
+	for i, w := range p.workers {
+		change, err := w.convergeAll(ctx, keys, func(done int) { tell("erasing from "+w.name, done, len(keys)) })
+		result.Sinks[i].Windows += change.Windows
+		if err != nil {
+			return err
+		}
 	}
 	var err error
 	if result.Behind, err = p.readBy(ctx); err != nil {
@@ -177,9 +193,9 @@ func (p *Pipeline) forgetSinks(ctx context.Context, name string, days map[string
 		if !ok {
 			continue
 		}
-		for n, of := range result.Operations {
+		for operation := range days {
 			gone, err := f.Forget(ctx, sinks.Past{
-				Operation: of.Operation,
+				Operation: operation,
 				Agent:     func(agent string) bool { return slices.Contains(names, agent) },
 				Raw:       func(row []byte) bool { return erase.Named([]json.RawMessage{row}, name) },
 			})
@@ -187,8 +203,8 @@ func (p *Pipeline) forgetSinks(ctx context.Context, name string, days map[string
 			if err != nil {
 				return fmt.Errorf("sink %s: %w", w.name, err)
 			}
-			tell("destroying what "+w.name+" kept", n+1, len(result.Operations))
 		}
+		tell("destroying what "+w.name+" kept", 1, 1)
 	}
 	return nil
 }

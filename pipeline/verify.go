@@ -249,14 +249,14 @@ func months(from, to window.Date) (all [][]string) {
 // Resync makes a sink hold what the journal says of days; of all that it has,
 // where to is before from. It gives what was written.
 func (p *Pipeline) Resync(ctx context.Context, sink string, operations []string, from, to window.Date, tell func(done, total int)) (sinks.Change, error) {
-	var total sinks.Change
+	var none sinks.Change
 	i := slices.IndexFunc(p.workers, func(w *worker) bool { return w.name == sink })
 	if i < 0 {
-		return total, fmt.Errorf("sink %q is not in the configuration", sink)
+		return none, fmt.Errorf("sink %q is not in the configuration", sink)
 	}
 	days, err := p.journal.Days(ctx, "")
 	if err != nil {
-		return total, err
+		return none, err
 	}
 	var keys []sinks.Key
 	for _, k := range days {
@@ -264,13 +264,5 @@ func (p *Pipeline) Resync(ctx context.Context, sink string, operations []string,
 			keys = append(keys, sinks.Key{Operation: k.Operation, Day: k.Day.String()})
 		}
 	}
-	for n, key := range keys {
-		change, _, err := sinks.Converge(ctx, p.workers[i].sink, p.workers[i].source, key)
-		total.Add(change)
-		if err != nil {
-			return total, fmt.Errorf("sink %s: %w", sink, err)
-		}
-		tell(n+1, len(keys))
-	}
-	return total, nil
+	return p.workers[i].convergeAll(ctx, keys, func(done int) { tell(done, len(keys)) })
 }

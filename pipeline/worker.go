@@ -265,3 +265,31 @@ func (w *worker) status() SinkStatus {
 	}
 	return s
 }
+
+// convergeAll makes the sink hold days, as many at once as it wants, for a
+// command that waits for it. told is given how many are done.
+func (w *worker) convergeAll(ctx context.Context, keys []sinks.Key, told func(done int)) (total sinks.Change, err error) {
+	var all errgroup.Group
+	all.SetLimit(w.batch)
+	var mu sync.Mutex
+	done := 0
+	for _, key := range keys {
+		all.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			change, _, err := sinks.Converge(ctx, w.sink, w.source, key)
+			mu.Lock()
+			defer mu.Unlock()
+			total.Add(change)
+			if err != nil {
+				return fmt.Errorf("sink %s: %w", w.name, err)
+			}
+			done++
+			told(done)
+			return nil
+		})
+	}
+	err = all.Wait()
+	return total, err
+}

@@ -28,15 +28,16 @@ func newEraseCommand() *cobra.Command {
 			"and keep it out when the source tells it again. The counts stay, under a name\n" +
 			"that says nothing: \"erased:\" and 16 hex digits, the same in all windows of an\n" +
 			"operation. Consumers are told first that the agent's rows are gone; then every\n" +
-			"message that names the agent is overwritten. It cannot be taken back. A daemon\n" +
-			"may run. Interrupted, run it again.",
+			"message that names the agent is overwritten. Consumers that keep a position of\n" +
+			"their own must begin anew. It cannot be taken back. A daemon may run.\n" +
+			"Interrupted, run it again.",
 		Example: "  wolkpipe erase -c wolkpipe.yaml --agent 'Ana Pérez' --plan\n" +
 			"  wolkpipe erase -c wolkpipe.yaml --agent 'Ana Pérez' --yes\n" +
 			"  wolkpipe erase -c wolkpipe.yaml --agent - --yes < name.txt    # not in the list of processes",
 		RunE: func(cmd *cobra.Command, _ []string) error { return runErase(cmd, e) },
 	}
 	configFlag(cmd)
-	cmd.Flags().StringVar(&e.agent, "agent", "", "the agent's `NAME` as in the lake; - reads a line of standard input")
+	cmd.Flags().StringVar(&e.agent, "agent", "", "the agent's `NAME` as the lake has it, or would without agent_names: hash; - reads a line of standard input")
 	cmd.Flags().StringVar(&e.operation, "operation", "", "only of the operation `NAME`")
 	cmd.Flags().BoolVar(&e.plan, "plan", false, "only tell where the agent is named")
 	cmd.Flags().BoolVar(&e.yes, "yes", false, "do not ask whether it is meant")
@@ -145,6 +146,7 @@ func writeErasure(w io.Writer, e pipeline.Erasure, flags erasing) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintln(w, "Backups, versions that an object store keeps, and copies elsewhere are not reached: see the runbook.")
+	_, err := fmt.Fprintln(w, "Consumers that keep a position of their own in the stream: let them begin anew, at 1; they know the agent, and would count its rows twice.\n"+
+		"Backups, versions that an object store keeps, and copies elsewhere are not reached: see the runbook.")
 	return err
 }

@@ -54,6 +54,7 @@ func TestErase(t *testing.T) {
 	want(2, "say --yes if it is meant", args("--agent", agent)...)
 	want(2, `--operation "nobody" is not in the configuration`, args("--agent", agent, "--operation", "nobody", "--yes")...)
 	want(1, "nothing was erased", args("--agent", agent, "--yes")...) // nothing is there yet
+	want(1, "erased already", args("--agent", "erased:0123456789abcdef", "--yes")...)
 
 	p := s.start()
 	s.status(p, complete)
@@ -183,14 +184,14 @@ func (s *site) names(agent string) (n int) {
 		s.t.Fatal(err)
 	}
 	for _, key := range keys {
-		now, before, err := j.Count(s.t.Context(), key, func(o journal.Observation) (journal.Observation, bool) {
+		found, err := j.Count(s.t.Context(), key, func(o journal.Observation) (journal.Observation, bool) {
 			return o, erase.Named(o.Rows, agent) || bytes.Contains(bytes.Join(raws(o.Rows), nil), []byte(agent))
 		})
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if n += now + before; now+before > 0 {
-			s.t.Logf("the journal's %s names the agent in %d windows, and %d before", key, now, before)
+		if n += found.Now + found.Before + found.Unreadable; found.Any() {
+			s.t.Logf("the journal's %s: %+v", key, found)
 		}
 	}
 	return n

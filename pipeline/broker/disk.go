@@ -66,7 +66,8 @@ const (
 	tendEvery  = 2 * time.Second        // between looks at the server
 	firstPause = 500 * time.Millisecond // before a folder that cannot be written is tried again
 	lastPause  = 10 * time.Second
-	trialBytes = 1 << 20 // room that there must be before streams are opened anew
+	steadyTime = time.Minute // after which a server that was started again counts as mended
+	trialBytes = 1 << 20     // room that there must be before streams are opened anew
 
 	spareHandles = 64 // of files, for the streams and the connections that are made first
 )
@@ -108,6 +109,7 @@ func (s *Server) running() *server.Server {
 func (s *Server) tend(ctx context.Context, options func() (*server.Options, error)) {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
+	pause, last := firstPause, time.Time{}
 	for {
 		var why error
 		select {
@@ -123,7 +125,12 @@ func (s *Server) tend(ctx context.Context, options func() (*server.Options, erro
 		s.suffer(why)
 		s.log.Error("nothing is recorded until this is mended; it is tried again by itself", "error", s.Err())
 		begin := time.Now()
-		for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		if begin.Sub(last) > steadyTime {
+			pause = firstPause
+		} else if !wait(ctx, pause) { // it failed again at once: this disk takes a little, not enough
+			return
+		}
+		for ; ; pause = min(2*pause, lastPause) {
 			err := errors.Join(s.tryHandles(), s.tryDisk())
 			if err == nil {
 				err = s.again(ctx, options)
@@ -132,14 +139,23 @@ func (s *Server) tend(ctx context.Context, options func() (*server.Options, erro
 				break
 			}
 			s.suffer(err)
-			select {
-			case <-ctx.Done():
+			if !wait(ctx, pause) {
 				return
-			case <-time.After(pause):
 			}
 		}
 		s.suffer(nil)
+		last, pause = time.Now(), min(2*pause, lastPause)
 		s.log.Info("the embedded NATS server is started again, and its streams can be written", "after", time.Since(begin).Round(time.Millisecond))
+	}
+}
+
+// wait returns after d, or false as soon as ctx has ended.
+func wait(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 

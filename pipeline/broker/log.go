@@ -19,9 +19,12 @@ func newServerLog(log *slog.Logger, store chan error) *serverLog {
 	return &serverLog{log, make(chan string, 1), store}
 }
 
-// unwritable is in what the server says, once, of a stream that it could not
+// unwritable tells of what the server says, by the format of its line: what
+// clients say of themselves, it quotes in others. It is said once, of a stream that it could not
 // write, and takes nothing for from then on. It has no other way to tell it.
-const unwritable = "critical write error"
+func unwritable(format string) bool {
+	return strings.HasPrefix(format, "JetStream ") && strings.Contains(format, "critical write error")
+}
 
 // causeOf makes an error of a text that ends with the system's.
 func causeOf(text string) error {
@@ -47,7 +50,7 @@ func (l *serverLog) Tracef(format string, v ...any)  { l.debug(format, v) }
 func (l *serverLog) Errorf(format string, v ...any) {
 	text := fmt.Sprintf(format, v...)
 	l.log.Warn("nats-server: " + text)
-	if strings.Contains(text, unwritable) {
+	if unwritable(format) {
 		select {
 		case l.store <- causeOf(text):
 		default:

@@ -63,7 +63,10 @@ func Open(ctx context.Context, kv jetstream.KeyValue, log *slog.Logger) (*Book, 
 	if b.stop, err = watch.Keys(ctx, kv, prefix+">", "who is erased", b.read); err != nil {
 		return nil, err
 	}
-	if len(b.agents) > 0 && b.key == nil {
+	b.mu.RLock()
+	lost := len(b.agents) > 0 && b.key == nil
+	b.mu.RUnlock()
+	if lost {
 		b.stop()
 		return nil, fmt.Errorf("bucket %s tells of erased agents and lacks the key %s that they are known by: restore it from a backup, "+
 			"or delete the keys %s* and erase those agents again", kv.Bucket(), keyName, prefix)

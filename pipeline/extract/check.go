@@ -3,6 +3,8 @@ package extract
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"wolkpipe/pipeline/compare"
@@ -178,7 +180,8 @@ func (p *Poller) compared(ctx context.Context) error {
 		agreed[date] = !c.doubted[date]
 	}
 	now := p.Clock.Now()
-	for date, day := range c.days {
+	for _, date := range slices.Sorted(maps.Keys(c.days)) {
+		day := c.days[date]
 		if !agreed[date] {
 			p.settling.rest(now, date)
 			r := p.settling.rests[date]

@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
+	"wolkpipe/pipeline/erase"
 	"wolkpipe/pipeline/journal"
 	"wolkpipe/pipeline/trace"
+	"wolkpipe/pipeline/transform"
 	"wolkpipe/pipeline/window"
 )
 
@@ -112,6 +115,7 @@ func (p *Poller) append(ctx context.Context, c *journal.Chunk, after uint64, fro
 	ctx, span := p.appending(ctx, c, from)
 	defer func() { appendedTo(span, seq, err) }()
 	for failed := 0; ; failed++ {
+		p.forget(c)
 		seq, err := p.Journal.Append(ctx, c, after)
 		switch {
 		case err == nil, errors.Is(err, journal.ErrMoved):
@@ -125,6 +129,26 @@ func (p *Poller) append(ctx context.Context, c *journal.Chunk, after uint64, fro
 			return 0, err
 		}
 	}
+}
+
+// forget takes out of a chunk the agents that were erased since its answers came.
+func (p *Poller) forget(c *journal.Chunk) {
+	for i := range c.Windows {
+		if o, named := Forgotten(p.Erased, p.Operation, c.Windows[i]); named {
+			c.Windows = slices.Clone(c.Windows) // they may be a day's, which is shared
+			c.Windows[i] = o
+		}
+	}
+}
+
+// Forgotten is an observation without the agents that are erased, and whether
+// it had any.
+func Forgotten(erased *erase.Book, operation string, o journal.Observation) (journal.Observation, bool) {
+	rows, named := erased.Rows(operation, o.Rows)
+	if named {
+		o.Rows, o.Digest = rows, transform.Window(rows, transform.Options{Sum: o.Sum}).Digest()
+	}
+	return o, named
 }
 
 // drainTime is how long a stopping poller tries to record what it learned.

@@ -160,6 +160,9 @@ func (p *Poller) advance(ctx context.Context, slot **job) error {
 	j.last = p.Clock.Now()
 	j.descent.Answered(r, prepare(rows))
 	for _, result := range j.descent.Take() {
+		if p.coverage.Observed(result.Window.From) {
+			continue // live polling was faster, and its answer may be the newer one
+		}
 		w := established{result.Window, schemas.Method(result.Method), result.Rows}
 		if _, err := p.record(ctx, j.days[result.Window.From.Date()], j.Cause, w); err != nil {
 			return err

@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"slices"
 
@@ -50,7 +52,7 @@ func (d *Day) holds(c *Chunk) bool {
 	for _, o := range c.Windows {
 		have, ok := d.Window(o.Local)
 		if !ok || have.Revision != o.Revision || have.Digest != o.Digest || have.Method != o.Method ||
-			have.Cause != o.Cause || !have.ObservedAt.Equal(o.ObservedAt) || len(have.Rows) != len(o.Rows) {
+			have.Cause != o.Cause || !have.ObservedAt.Equal(o.ObservedAt) || !slices.EqualFunc(have.Rows, o.Rows, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
 			return false
 		}
 	}

@@ -15,6 +15,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -86,10 +87,18 @@ func (j *Journal) Append(ctx context.Context, c *Chunk, after uint64) (uint64, e
 	if err != nil {
 		return 0, err
 	}
-	if day.holds(c) {
-		return day.Seq, nil
+	if !day.holds(c) {
+		return 0, ErrMoved
 	}
-	return 0, ErrMoved
+	// What others have appended behind it the caller has not read.
+	last, err := j.stream.GetMsg(ctx, day.Seq, jetstream.WithGetMsgSubject(c.Subject()))
+	switch {
+	case err != nil && !errors.Is(err, jetstream.ErrMsgNotFound):
+		return 0, fmt.Errorf("reading the journal's %s: %w", c.Key, err)
+	case err != nil || last.Sequence != day.Seq || !bytes.HasSuffix(data, last.Data):
+		return 0, ErrMoved
+	}
+	return day.Seq, nil
 }
 
 func (j *Journal) publish(ctx context.Context, c *Chunk, data []byte, after uint64) (uint64, error) {

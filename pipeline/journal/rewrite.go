@@ -14,21 +14,33 @@ import (
 // whether that is another than what stands.
 type Change func(Observation) (Observation, bool)
 
-// Count gives the number of windows of a day that change changes: of the
-// observations that count, and of others that are still in the stream.
-func (j *Journal) Count(ctx context.Context, key Key, change Change) (now, before int, err error) {
+// Found is what of a day's record a [Change] concerns.
+type Found struct {
+	Now        int // observations that count
+	Before     int // others that are still in the stream
+	Unreadable int // messages that nobody can read, and so perhaps
+}
+
+// Any reports whether there is something to rewrite.
+func (f Found) Any() bool { return f.Now+f.Before+f.Unreadable > 0 }
+
+// Count gives what of a day change changes.
+func (j *Journal) Count(ctx context.Context, key Key, change Change) (found Found, err error) {
 	day, err := j.Day(ctx, key)
 	if err != nil {
-		return 0, 0, err
+		return found, err
 	}
 	for _, o := range day.Windows {
 		if _, changed := change(o); changed {
-			now++
+			found.Now++
 		}
 	}
 	scan := &Day{Key: key}
 	err = j.messages(ctx, key, day.Seq, func(m *jetstream.RawStreamMsg) error {
-		data, whole, _ := scan.assemble(partOf(m))
+		data, whole, err := scan.assemble(partOf(m))
+		if err != nil {
+			found.Unreadable++ // a piece is left of what an interrupted rewriting removed
+		}
 		if !whole {
 			return nil
 		}
@@ -37,28 +49,34 @@ func (j *Journal) Count(ctx context.Context, key Key, change Change) (now, befor
 			return fmt.Errorf("reading message %d of stream %s: %w", m.Sequence, schemas.JournalStream, err)
 		}
 		if err != nil {
-			return nil // it counts for nothing, and goes with the others
+			found.Unreadable++
+			return nil
 		}
 		for _, o := range chunk.Windows {
 			if _, changed := change(o); changed {
-				before++
+				found.Before++
 			}
 		}
 		return nil
 	})
-	return now, before, err
+	if len(scan.parts) > 0 {
+		found.Unreadable++
+	}
+	return found, err
 }
 
-// Rewrite changes what a day's observations hold, and destroys
-// every earlier message of the day: the server overwrites it on disk. It gives
-// the number of observations that count and were changed. A day that Count
-// finds nothing in is left alone.
+// Rewrite changes what a day's observations hold, and destroys every earlier
+// message of the day, unreadable ones too: the server overwrites them on disk.
+// It gives the number of observations that count and were changed. A day that
+// Count finds nothing in is left alone.
 //
 // At any moment the day folds to what it was before or to what it is then.
 // Rewrite does nothing that it has done before; interrupted, call it again.
+// What was rolled up before is no message any more: the server overwrites it
+// when it compacts its files.
 func (j *Journal) Rewrite(ctx context.Context, key Key, change Change) (int, error) {
-	now, before, err := j.Count(ctx, key, change)
-	if now+before == 0 || err != nil {
+	found, err := j.Count(ctx, key, change)
+	if !found.Any() || err != nil {
 		return 0, err
 	}
 	for {
@@ -75,14 +93,23 @@ func (j *Journal) Rewrite(ctx context.Context, key Key, change Change) (int, err
 			}
 			c.Windows = append(c.Windows, o)
 		}
-		_, err = j.Append(ctx, c, day.Seq)
-		if errors.Is(err, ErrMoved) {
-			continue
+		if len(c.Windows) > 0 { // else nothing can be read of it
+			data, err := c.Encode()
+			if err != nil {
+				return 0, err
+			}
+			// Not as Append does it: only what this very chunk follows may go.
+			if _, err = j.publish(ctx, c, data, day.Seq); isRefused(err) {
+				j.cache.drop(key)
+				continue
+			}
+			if err != nil {
+				return 0, fmt.Errorf("rewriting the journal's %s: %w", key, err)
+			}
 		}
-		if err != nil {
-			return 0, err
-		}
-		return changed, j.destroy(ctx, key, day.Seq)
+		err = j.destroy(ctx, key, day.Seq)
+		j.cache.drop(key) // it remembers what could not be read
+		return changed, err
 	}
 }
 
@@ -90,16 +117,13 @@ func (j *Journal) Rewrite(ctx context.Context, key Key, change Change) (int, err
 func (j *Journal) destroy(ctx context.Context, key Key, to uint64) error {
 	return j.messages(ctx, key, to, func(m *jetstream.RawStreamMsg) error {
 		err := j.stream.SecureDeleteMsg(ctx, m.Sequence)
-		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-			return fmt.Errorf("destroying message %d of stream %s: %w", m.Sequence, schemas.JournalStream, err)
-		}
 		if err == nil {
 			return nil
 		}
-		if _, err := j.stream.GetMsg(ctx, m.Sequence); !errors.Is(err, jetstream.ErrMsgNotFound) { // else somebody else did it
-			return fmt.Errorf("message %d of stream %s was not destroyed: %w", m.Sequence, schemas.JournalStream, err)
+		if _, now := j.stream.GetMsg(ctx, m.Sequence); errors.Is(now, jetstream.ErrMsgNotFound) {
+			return nil // somebody else did it: the stream's leader says so
 		}
-		return nil
+		return fmt.Errorf("destroying message %d of stream %s: %w", m.Sequence, schemas.JournalStream, err)
 	})
 }
 

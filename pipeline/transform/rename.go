@@ -1,10 +1,8 @@
 package transform
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
-	"unicode/utf8"
 )
 
 // Renamed is what stands for an agent's name in a source row.
@@ -59,18 +57,9 @@ func Rename(raw json.RawMessage, of func(name string, written []byte) (Renamed, 
 
 // rename gives the JSON to put in the place of an agent's name.
 func (p *parser) rename(value []byte, of func(string, []byte) (Renamed, bool)) ([]byte, bool) {
-	var name string
-	if value[0] == '"' { // half a character is no reason to keep a name
-		text, _ := p.unquote(value)
-		if !utf8.Valid(text) {
-			text = bytes.ToValidUTF8(text, []byte("\uFFFD"))
-		}
-		name = p.normalise(text)
-	} else {
-		var reason string
-		if name, reason = p.name(value); reason != "" {
-			return nil, false
-		}
+	name, reason := p.name(value)
+	if reason != "" {
+		return nil, false
 	}
 	r, ok := of(name, value)
 	if !ok {

@@ -74,7 +74,7 @@ func (s *Sink) pastWindows(ctx context.Context, p sinks.Past) (gone []uint64, er
 	}
 	for local, now := range last {
 		if now.named {
-			return nil, fmt.Errorf("the event of window %s of %s still names the agent: %w", local, p.Operation, errNotConverged)
+			return nil, fmt.Errorf("the event of window %s of %s still names the agent: %w; if the journal lost that window, `wolkpipe backfill` of its day brings it back", local, p.Operation, errNotConverged)
 		}
 	}
 	return gone, nil
