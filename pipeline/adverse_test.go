@@ -38,8 +38,7 @@ func TestSinkAwayForAWeek(t *testing.T) {
 		{"lake", errAway.Error()},
 		{"events", "maximum allowed"},
 	} {
-		t.Run(c.sink, func(t *testing.T) {
-			t.Parallel()
+		t.Run(c.sink, func(t *testing.T) { // one after the other: goroutines and memory are the process's
 			r := newRig(t, oneOperation(), 1, noon)
 			r.since, r.window = window.DateOf(2026, 11, 10), 15*time.Minute
 			var gone atomic.Bool

@@ -82,11 +82,11 @@ func TestLakeReadOnly(t *testing.T) {
 	remount(t, lake, "ro")
 	a.times++
 	behind := a.status(p, func(s pipeline.Status) bool {
-		return failing("lake", cause)(s) &&
+		return failing("lake", cause)(s) && operation(t, s, "ventas").Missing <= 2 && // polling does not suffer from it
 			slices.ContainsFunc(s.Sinks, func(k pipeline.SinkStatus) bool { return k.Name == "lake" && k.Backlog >= 3 })
 	})
-	if op := operation(t, behind, "ventas"); op.Missing > 2 || behind.NATS != "connected" {
-		t.Errorf("polling suffers from the lake: %+v, NATS %s", op, behind.NATS)
+	if behind.NATS != "connected" {
+		t.Errorf("NATS suffers from the lake: %s", behind.NATS)
 	}
 	remount(t, lake, "rw")
 	a.converges(p, adverseSince, adverseGrid, time.Now())

@@ -52,7 +52,7 @@ func TestTraces(t *testing.T) {
 	s := newSite(t, chat7sim.Options{Scenario: busy(), Seed: 1})
 	s.configure(yesterday(), "15m", `nats: {listen: "127.0.0.1:0"}`, `status: {listen: "127.0.0.1:0"}`, "traces: {endpoint: "+c.url+"}")
 	const header = "collectors-own-secret"
-	s.env = append(s.env, "OTEL_EXPORTER_OTLP_HEADERS=api-key="+header)
+	s.env = append(s.env, "OTEL_EXPORTER_OTLP_HEADERS=api-key="+header, "OTEL_BSP_MAX_QUEUE_SIZE=100000") // none is to be left out
 	p := s.start()
 	s.status(p, complete)
 	p.signal(syscall.SIGTERM)

@@ -217,17 +217,17 @@ func Named(rows []json.RawMessage, name string) (named bool) {
 	return false
 }
 
-func replace(rows []json.RawMessage, of func(string, []byte) (transform.Renamed, bool)) (out []json.RawMessage, any bool) {
+func replace(rows []json.RawMessage, of func(string, []byte) (transform.Renamed, bool)) (out []json.RawMessage, some bool) {
 	out = rows
 	for i, raw := range rows {
 		other, renamed := transform.Rename(raw, of)
 		if !renamed {
 			continue
 		}
-		if !any {
-			any, out = true, append([]json.RawMessage(nil), rows...)
+		if !some {
+			some, out = true, append([]json.RawMessage(nil), rows...)
 		}
 		out[i] = other
 	}
-	return out, any
+	return out, some
 }

@@ -59,7 +59,7 @@ func TestBook(t *testing.T) {
 	one, two := openBook(t, kv), openBook(t, kv)
 	before := two.Version()
 	rows := raw("Ana", "Bo", "Ana ")
-	if got, any := one.Rows("ventas", rows); any || &got[0] != &rows[0] {
+	if got, some := one.Rows("ventas", rows); some || &got[0] != &rows[0] {
 		t.Errorf("nobody is erased, and %s came back", got)
 	}
 	if err := one.Add(t.Context(), "ventas", "Ana"); err != nil {
@@ -76,9 +76,9 @@ func TestBook(t *testing.T) {
 	if one.Has("ventas", "Bo") || one.Has("cobros", "Ana") || one.Has("ventas", "ana") {
 		t.Error("others are erased too")
 	}
-	now, any := one.Rows("ventas", rows)
+	now, some := one.Rows("ventas", rows)
 	again, _ := two.Rows("ventas", rows)
-	if !any || fmt.Sprintf("%s", now) != fmt.Sprintf("%s", again) {
+	if !some || fmt.Sprintf("%s", now) != fmt.Sprintf("%s", again) {
 		t.Errorf("two processes give %s and %s", now, again)
 	}
 	if Named(now, "Ana") || !Named(now, "Bo") || !Named(rows, "Ana") || string(now[0]) == string(now[2]) || !strings.Contains(string(now[0]), Standing) {
@@ -87,7 +87,7 @@ func TestBook(t *testing.T) {
 	if string(rows[0]) != `{"interactions":1,"agent_name":"Ana","cod_act":"1"}` {
 		t.Errorf("the rows given were changed: %s", rows)
 	}
-	if _, any := one.Rows("cobros", rows); any {
+	if _, some := one.Rows("cobros", rows); some {
 		t.Error("another operation's rows changed")
 	}
 	if err := two.Add(t.Context(), "cobros", "Ana"); err != nil {
@@ -148,7 +148,7 @@ func TestAddEnds(t *testing.T) {
 
 func TestNilBook(t *testing.T) {
 	var b *Book
-	if rows, any := b.Rows("ventas", raw("Ana")); any || len(rows) != 1 || b.Has("ventas", "Ana") || b.Version() != 0 {
+	if rows, some := b.Rows("ventas", raw("Ana")); some || len(rows) != 1 || b.Has("ventas", "Ana") || b.Version() != 0 {
 		t.Error("a nil Book has somebody")
 	}
 }

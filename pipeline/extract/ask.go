@@ -114,7 +114,11 @@ func (p *Poller) pause(now time.Time, wait time.Duration, err error) (until time
 		if failure.Status != 0 { // the source says so, whatever we counted
 			p.asked = time.Time{}
 		}
-		p.Log.Warn("the day's calls are used up", "until", until, "error", err)
+		said := "the day's calls are used up"
+		if failure.Message == keptForLive {
+			said = "the calls that live polling does not need are used up; it goes on, the rest waits"
+		}
+		p.Log.Warn(said, "until", until, "error", err)
 	case chat7.Permanent:
 		until = now.Add(permanentWait)
 		p.Log.Error("the source refuses the request", "until", until, "error", err)

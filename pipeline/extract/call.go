@@ -68,8 +68,10 @@ func overQuota(kind lease.Kind) string {
 	if kind == lease.Live || kind == lease.Info {
 		return "the day's calls are used up, by our own count"
 	}
-	return "what is left of the day's calls is kept for live polling"
+	return keptForLive
 }
+
+const keptForLive = "what is left of the day's calls is kept for live polling"
 
 // ahead is how many calls live polling will make within d: what others leave
 // of the quota.
