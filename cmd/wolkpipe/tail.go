@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -64,6 +65,9 @@ func tail(cmd *cobra.Command, o tailOptions) error {
 	consumer, err := o.consumer(cmd.Context(), in.js, !running)
 	if err != nil {
 		return err
+	}
+	if !slices.ContainsFunc(c.Sinks, func(s config.Sink) bool { return s.Kind == config.EventsSink }) {
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "No sink of kind events is configured: nothing new will come.")
 	}
 	if !running {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "No daemon runs: these are the events that are stored.")

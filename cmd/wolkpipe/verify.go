@@ -99,6 +99,8 @@ func writeVerification(w io.Writer, v pipeline.Verification) error {
 	}
 	_, _ = fmt.Fprintf(t, "%s, %s to %s, %d windows, %d calls\n", v.Operation, v.From, v.To, v.Windows, v.Calls)
 	switch {
+	case v.Windows > 0 && len(v.Missing) == v.Windows:
+		line("source", "not asked: the journal has nothing of these days")
 	case len(v.Changed)+len(v.Unsure) == 0:
 		line("source", "agrees with the journal")
 	default:
@@ -114,7 +116,7 @@ func writeVerification(w io.Writer, v pipeline.Verification) error {
 		said := "agrees with the journal"
 		switch {
 		case !s.Compared:
-			said = "not compared: its days are only made to follow the journal"
+			said = "follows the journal; what it keeps is not compared"
 		case len(s.Differences)+len(s.Unknown) > 0:
 			said = fmt.Sprintf("%s, %s", count(len(s.Differences), "difference", "differences"),
 				count(len(s.Unknown), "window that the journal lacks", "windows that the journal lacks"))
