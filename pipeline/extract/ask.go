@@ -144,7 +144,8 @@ func maxTime(a, b time.Time) time.Time {
 }
 
 // sleepUntil waits for a time, in short pieces: a machine that sleeps
-// meanwhile must not make it longer. It ends when something changes.
+// meanwhile must not make it longer, nor a clock that is set back. It ends when
+// something changes.
 func (p *Poller) sleepUntil(ctx context.Context, until time.Time, changed <-chan struct{}) {
 	const piece = 15 * time.Minute
 	ctx, cancel := context.WithCancel(ctx)
@@ -156,8 +157,11 @@ func (p *Poller) sleepUntil(ctx context.Context, until time.Time, changed <-chan
 		case <-ctx.Done():
 		}
 	}()
+	begin := p.Clock.Now()
+	steady := begin.Add(until.Sub(begin)) // by the steady clock, which no setting moves
 	for ctx.Err() == nil {
-		left := until.Sub(p.Clock.Now())
+		now := p.Clock.Now()
+		left := min(until.Sub(now), steady.Sub(now))
 		if left <= 0 {
 			return
 		}
