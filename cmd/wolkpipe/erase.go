@@ -78,17 +78,14 @@ func runErase(cmd *cobra.Command, e erasing) error {
 	if err := in.beside(ctx); err != nil {
 		return err
 	}
-	found, err := in.forget(cmd, e.agent, true)
-	switch {
-	case errors.Is(err, pipeline.ErrNotNamed):
-		return fmt.Errorf("%w: nothing was erased; write it as it stands in the lake, upper and lower case included", err)
-	case err != nil:
-		return err
-	}
-	if e.plan {
-		return writeErasure(cmd.OutOrStdout(), found, e)
-	}
-	if !e.yes {
+	if e.plan || !e.yes { // else looking is a part of doing
+		found, err := in.forget(cmd, e.agent, true)
+		switch {
+		case err != nil:
+			return err
+		case e.plan:
+			return writeErasure(cmd.OutOrStdout(), found, e)
+		}
 		if err := writeErasure(cmd.ErrOrStderr(), found, erasing{plan: true}); err != nil {
 			return err
 		}
@@ -98,7 +95,10 @@ func runErase(cmd *cobra.Command, e erasing) error {
 		}
 	}
 	done, err := in.forget(cmd, e.agent, false)
-	if err != nil {
+	switch {
+	case errors.Is(err, pipeline.ErrNotNamed):
+		return err
+	case err != nil:
 		return errors.Join(err, errors.New("what was erased stays erased; run it again for the rest"))
 	}
 	return writeErasure(cmd.OutOrStdout(), done, e)
@@ -112,7 +112,11 @@ func (in *installation) forget(cmd *cobra.Command, agent string, look bool) (pip
 	p := newProgress(cmd.ErrOrStderr())
 	p.unit = "days"
 	defer p.done()
-	return in.pipeline.Forget(cmd.Context(), agent, names, look, func(what string, done, total int) { p.show(what, done, total, 0) })
+	e, err := in.pipeline.Forget(cmd.Context(), agent, names, look, func(what string, done, total int) { p.show(what, done, total, 0) })
+	if errors.Is(err, pipeline.ErrNotNamed) {
+		err = fmt.Errorf("%w: nothing was erased; write it as it stands in the lake, upper and lower case included", err)
+	}
+	return e, err
 }
 
 func writeErasure(w io.Writer, e pipeline.Erasure, flags erasing) error {
