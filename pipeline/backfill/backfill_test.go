@@ -2,7 +2,6 @@ package backfill
 
 import (
 	"errors"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -10,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"wolkpipe/pipeline/broker"
+	"wolkpipe/pipeline/broker/brokertest"
 	"wolkpipe/pipeline/window"
 )
 
@@ -18,30 +17,6 @@ var (
 	day = window.DateOf(2026, 11, 2)
 	now = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 )
-
-// bucket is a KV bucket on a real server.
-func bucket(t *testing.T) jetstream.KeyValue {
-	t.Helper()
-	server, err := broker.Start(t.Context(), broker.Options{Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	nc, err := server.Connect("test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "CHAT7_STATE"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kv
-}
 
 func open(t *testing.T, kv jetstream.KeyValue) *Book {
 	t.Helper()
@@ -63,7 +38,7 @@ func ask(t *testing.T, b *Book, r Request, at time.Time) Request {
 }
 
 func TestAskingAgainIsTheSameRequest(t *testing.T) {
-	kv := bucket(t)
+	kv := brokertest.Bucket(t)
 	b := open(t, kv)
 	asked := Request{Operation: "ventas", From: day, To: day + 29}
 	first := ask(t, b, asked, now)
@@ -98,7 +73,7 @@ func TestAskingAgainIsTheSameRequest(t *testing.T) {
 // TestOthersAreFollowed: what one process writes another one sees, and of two
 // that end a request at once one does.
 func TestOthersAreFollowed(t *testing.T) {
-	kv := bucket(t)
+	kv := brokertest.Bucket(t)
 	one, two := open(t, kv), open(t, kv)
 	changed := two.Changed()
 	r := ask(t, one, Request{Operation: "ventas", From: day, To: day}, now)
@@ -118,7 +93,7 @@ func TestOthersAreFollowed(t *testing.T) {
 }
 
 func TestWhatCannotBeReadIsAskedAnew(t *testing.T) {
-	kv := bucket(t)
+	kv := brokertest.Bucket(t)
 	r := Request{Operation: "ventas", From: day, To: day}
 	if _, err := kv.Put(t.Context(), r.key(), []byte("{")); err != nil {
 		t.Fatal(err)

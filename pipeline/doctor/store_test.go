@@ -6,43 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
+	"wolkpipe/pipeline/broker/brokertest"
 	"wolkpipe/pipeline/doctor"
 )
 
-// bucket is one on a NATS server of its own.
-func bucket(t *testing.T) jetstream.KeyValue {
-	t.Helper()
-	s, err := server.NewServer(&server.Options{Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, DontListen: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(30 * time.Second) {
-		t.Fatal("the NATS server does not start")
-	}
-	nc, err := nats.Connect("", nats.InProcessServer(s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "CHAT7_STATE"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kv
-}
-
 func TestStore(t *testing.T) {
-	kv := bucket(t)
+	kv := brokertest.Bucket(t)
 	if _, ok, err := doctor.Load(t.Context(), kv, "ventas"); ok || err != nil {
 		t.Errorf("before: %v, %v", ok, err)
 	}

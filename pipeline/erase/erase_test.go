@@ -11,31 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"wolkpipe/pipeline/broker"
+	"wolkpipe/pipeline/broker/brokertest"
 )
-
-func bucket(t *testing.T) jetstream.KeyValue {
-	t.Helper()
-	server, err := broker.Start(t.Context(), broker.Options{Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	nc, err := server.Connect("test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "TEST"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kv
-}
 
 func openBook(t *testing.T, kv jetstream.KeyValue) *Book {
 	t.Helper()
@@ -55,7 +32,7 @@ func raw(rows ...string) (all []json.RawMessage) {
 }
 
 func TestBook(t *testing.T) {
-	kv := bucket(t)
+	kv := brokertest.Bucket(t)
 	one, two := openBook(t, kv), openBook(t, kv)
 	before := two.Version()
 	rows := raw("Ana", "Bo", "Ana ")
@@ -104,7 +81,7 @@ func TestBook(t *testing.T) {
 
 // TestBookTellsNobody: the bucket has no name in it.
 func TestBookTellsNobody(t *testing.T) {
-	kv := bucket(t)
+	kv := brokertest.Bucket(t)
 	if err := openBook(t, kv).Add(t.Context(), "ventas", "Ana"); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +101,7 @@ func TestBookTellsNobody(t *testing.T) {
 }
 
 func TestBookWithoutKey(t *testing.T) {
-	kv := bucket(t)
+	kv := brokertest.Bucket(t)
 	if err := openBook(t, kv).Add(t.Context(), "ventas", "Ana"); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +114,7 @@ func TestBookWithoutKey(t *testing.T) {
 }
 
 func TestAddEnds(t *testing.T) {
-	kv := bucket(t)
+	kv := brokertest.Bucket(t)
 	b := openBook(t, kv)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

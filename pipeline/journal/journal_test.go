@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"wolkpipe/pipeline/broker"
+	"wolkpipe/pipeline/broker/brokertest"
 	"wolkpipe/pipeline/window"
 	"wolkpipe/schemas"
 )
@@ -32,20 +32,7 @@ func fiveMinutes(t testing.TB) window.Grid {
 // open starts a real server and gives a journal on it.
 func open(t testing.TB) (*Journal, jetstream.JetStream) {
 	t.Helper()
-	server, err := broker.Start(t.Context(), broker.Options{Dir: t.TempDir(), Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Close)
-	nc, err := server.Connect("test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := brokertest.JetStream(t)
 	if err := broker.EnsureStreams(t.Context(), js, broker.Streams{}); err != nil {
 		t.Fatal(err)
 	}

@@ -10,41 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"wolkpipe/pipeline/broker/brokertest"
 	"wolkpipe/pipeline/notice"
 )
 
 var start = time.Date(2026, 11, 10, 12, 0, 0, 0, time.UTC)
-
-func bucket(t *testing.T) jetstream.KeyValue {
-	t.Helper()
-	s, err := server.NewServer(&server.Options{Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, DontListen: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(30 * time.Second) {
-		t.Fatal("the NATS server does not start")
-	}
-	nc, err := nats.Connect("", nats.InProcessServer(s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kv, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "CHAT7_STATE"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kv
-}
 
 // logged counts the lines that are warnings.
 type logged struct {
@@ -96,7 +68,7 @@ func one(t *testing.T, b *notice.Book) notice.Notice {
 // TestOnce: a notice is logged when it is new, counted when raised again, and
 // stored once an hour, through restarts.
 func TestOnce(t *testing.T) {
-	kv, log := bucket(t), &logged{}
+	kv, log := brokertest.Bucket(t), &logged{}
 	b := open(t, kv, log)
 	fact := notice.Fact{Kind: notice.ClockOff, Text: "off"}
 	for i := range 30 {
@@ -131,7 +103,7 @@ func TestGone(t *testing.T) {
 		gone time.Duration
 		logs int
 	}{{6 * 24 * time.Hour, 1}, {7*24*time.Hour + time.Second, 2}} {
-		kv, log := bucket(t), &logged{}
+		kv, log := brokertest.Bucket(t), &logged{}
 		b := open(t, kv, log)
 		fact := notice.Fact{Kind: notice.UnknownCode, Text: "codes", Items: []string{"A"}}
 		b.Raise(t.Context(), "ventas", fact, start)
@@ -157,7 +129,7 @@ func TestGone(t *testing.T) {
 
 // TestItems: several things are one notice, which tells ten of them.
 func TestItems(t *testing.T) {
-	kv, log := bucket(t), &logged{}
+	kv, log := brokertest.Bucket(t), &logged{}
 	b := open(t, kv, log)
 	for i := range 12 {
 		b.Raise(t.Context(), "ventas", notice.Fact{Kind: notice.UnknownCode, Text: "codes", Items: []string{fmt.Sprint("c", i)}}, start.Add(time.Duration(i)*time.Second))
@@ -188,7 +160,7 @@ func TestItems(t *testing.T) {
 
 // TestExpire ends what was not raised since, and nothing else.
 func TestExpire(t *testing.T) {
-	kv, log := bucket(t), &logged{}
+	kv, log := brokertest.Bucket(t), &logged{}
 	b := open(t, kv, log)
 	raise := func(kind notice.Kind, subject string, at time.Duration) {
 		b.Raise(t.Context(), "ventas", notice.Fact{Kind: kind, Subject: subject, Text: "x"}, start.Add(at))
@@ -209,7 +181,7 @@ func TestExpire(t *testing.T) {
 
 // TestTwoProcesses share notices, and lose none.
 func TestTwoProcesses(t *testing.T) {
-	kv, log := bucket(t), &logged{}
+	kv, log := brokertest.Bucket(t), &logged{}
 	books := []*notice.Book{open(t, kv, log), open(t, kv, log)}
 	var all sync.WaitGroup
 	for i, b := range books {
@@ -245,7 +217,7 @@ func TestNothingThere(t *testing.T) {
 	if all := none.Standing("ventas"); all == nil || len(all) != 0 {
 		t.Errorf("%v stand", all)
 	}
-	kv, log := bucket(t), &logged{}
+	kv, log := brokertest.Bucket(t), &logged{}
 	if _, err := kv.Put(t.Context(), "ventas.notices", []byte("{")); err != nil {
 		t.Fatal(err)
 	}
