@@ -205,28 +205,7 @@ func query(t *testing.T, db *sql.DB, text string, row func(scan func(...any))) {
 // messages hands every message of a stream to f, in order.
 func messages(t *testing.T, js jetstream.JetStream, stream string, f func(data []byte)) {
 	t.Helper()
-	handle, err := js.Stream(t.Context(), stream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	left := handle.CachedInfo().State.Msgs
-	consumer, err := js.OrderedConsumer(t.Context(), stream, jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for begin := time.Now(); left > 0 && time.Since(begin) < patience; {
-		batch, err := consumer.Fetch(1000, jetstream.FetchMaxWait(time.Second))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for msg := range batch.Messages() {
-			f(msg.Data())
-			left--
-		}
-	}
-	if left > 0 {
-		t.Fatalf("%d messages of %s did not come", left, stream)
-	}
+	sequenced(t, js, stream, func(_ uint64, data []byte) { f(data) })
 }
 
 // sumEvents sums the deltas of all row events, and holds the stream to its
